@@ -1,0 +1,64 @@
+import { isIP } from 'node:net'
+import { parseHostEntry, splitList } from '../src/hosts.ts'
+import type { Env } from './env.ts'
+
+type Check = (env: Env, given: ReadonlySet<string>) => string | undefined
+
+/** Values that ship in examples or that people type to get going; none of them is a secret. */
+const placeholder = /change.?(me|it|this)|place.?holder|your.?(api.?)?(key|secret)|dev.?api.?key|^(secret|password|test|example|default|insert|todo|xxx)|^(.{1,4})\2+$/i
+
+/** Rules between variables. Each names the variables it reads, so that it stays silent where one of them is wrong already. */
+const checks: Array<[reads: Array<keyof Env>, check: Check]> = [
+  [['DB_POOL_MIN', 'DB_POOL_MAX'], (env) => env.DB_POOL_MIN > env.DB_POOL_MAX ? `DB_POOL_MIN (${env.DB_POOL_MIN}) must not exceed DB_POOL_MAX (${env.DB_POOL_MAX})` : undefined],
+  [['DATABASE_URL'], (env) => urlProblem('DATABASE_URL', env.DATABASE_URL)],
+  [['MIGRATION_DATABASE_URL'], (env) => urlProblem('MIGRATION_DATABASE_URL', env.MIGRATION_DATABASE_URL)],
+  [['API_KEY'], (env) => isPlaceholder(env.API_KEY) ? 'API_KEY is a placeholder; make one with: openssl rand -hex 32' : undefined],
+  [['PORTCULLIS_SECRET'], (env) => isPlaceholder(env.PORTCULLIS_SECRET) ? 'PORTCULLIS_SECRET is a placeholder; make one with: openssl rand -hex 32' : undefined],
+  [['ALLOWED_HOSTS'], (env) => entryProblem('ALLOWED_HOSTS', env.ALLOWED_HOSTS, (entry) => parseHostEntry(entry) !== undefined, 'a host name, with or without a port')],
+  [['ALLOWED_ORIGINS'], (env) => entryProblem('ALLOWED_ORIGINS', env.ALLOWED_ORIGINS, isOrigin, 'an origin such as https://app.example.com')],
+  [['AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.AUTH_MODE === 'api-key' && env.API_KEY_ENABLED === false ? 'AUTH_MODE=api-key contradicts API_KEY_ENABLED=false; drop one' : undefined],
+  [['AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.AUTH_MODE === 'none' && env.API_KEY_ENABLED === true ? 'AUTH_MODE=none contradicts API_KEY_ENABLED=true; drop one' : undefined],
+  [['PORTCULLIS_ENV', 'AUTH_MODE', 'API_KEY_ENABLED', 'API_KEY'], (env) => env.PORTCULLIS_ENV === 'development' && env.API_KEY === undefined && (env.AUTH_MODE === 'api-key' || env.API_KEY_ENABLED === true) ? 'API_KEY is required when API key authentication is on' : undefined],
+  [['PORTCULLIS_ENV', 'HOST'], (env) => env.PORTCULLIS_ENV === 'development' && !isLoopback(env.HOST) ? 'HOST is not a loopback address; development serves loopback only: set PORTCULLIS_ENV=production, with the settings it asks for' : undefined],
+  [['PORTCULLIS_ENV', 'HOST', 'ALLOWED_HOSTS'], (env, given) => (env.PORTCULLIS_ENV === 'production' || !isLoopback(env.HOST)) && !given.has('ALLOWED_HOSTS') ? 'ALLOWED_HOSTS is required in production and on a non-loopback HOST: the names under which clients reach the server' : undefined],
+  [['PORTCULLIS_ENV', 'DATABASE_URL'], (env) => env.PORTCULLIS_ENV === 'production' && env.DATABASE_URL === undefined ? 'DATABASE_URL is required in production' : undefined],
+  [['PORTCULLIS_ENV', 'PORTCULLIS_SECRET'], (env) => env.PORTCULLIS_ENV === 'production' && env.PORTCULLIS_SECRET === undefined ? 'PORTCULLIS_SECRET is required in production; make one with: openssl rand -hex 32' : undefined],
+  [['PORTCULLIS_ENV', 'AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.PORTCULLIS_ENV === 'production' && (env.AUTH_MODE === 'none' || env.API_KEY_ENABLED === false) ? 'authentication can\'t be off in production; drop AUTH_MODE=none and API_KEY_ENABLED=false' : undefined],
+  [['PORTCULLIS_ENV', 'API_KEY', 'AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.PORTCULLIS_ENV === 'production' && env.API_KEY === undefined && env.AUTH_MODE !== 'none' && env.API_KEY_ENABLED !== false ? 'API_KEY is required in production; make one with: openssl rand -hex 32' : undefined]
+]
+
+/** Sentences for every rule that the valid part of the configuration breaks. */
+export function crossChecks (env: Env, given: ReadonlySet<string>, faulty: ReadonlySet<string>): string[] {
+  return checks
+    .filter(([reads]) => !reads.some((name) => faulty.has(name)))
+    .flatMap(([, check]) => check(env, given) ?? [])
+}
+
+/** Whether only this machine can reach the address. */
+export function isLoopback (host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+function isPlaceholder (value: string | undefined): boolean {
+  return value !== undefined && placeholder.test(value)
+}
+
+function urlProblem (name: string, value: string | undefined): string | undefined {
+  if (value === undefined) return undefined
+  try {
+    const url = new URL(value)
+    decodeURIComponent(url.username + url.password)
+    return undefined
+  } catch {
+    return `${name} can't be read as a URL; percent-encode special characters in its user name and password`
+  }
+}
+
+function entryProblem (name: string, value: string, isGood: (entry: string) => boolean, wanted: string): string | undefined {
+  const bad = splitList(value).find((entry) => !isGood(entry))
+  return bad === undefined ? undefined : `${name} holds "${bad}", which is not ${wanted}`
+}
+
+function isOrigin (entry: string): boolean {
+  return URL.canParse(entry) && new URL(entry).origin === entry.toLowerCase()
+}

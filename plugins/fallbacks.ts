@@ -1,0 +1,15 @@
+import type { FastifyError, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+
+/** Answers for unknown paths and for errors outside /mcp; internals stay in the log. */
+const fallbacks: FastifyPluginAsync = async (fastify) => {
+  fastify.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'Not found; the MCP endpoint is POST /mcp' }))
+
+  fastify.setErrorHandler((error: FastifyError, request, reply) => {
+    const status = error.statusCode ?? 500
+    if (status >= 500) request.log.error({ err: error }, 'request failed')
+    return reply.code(status).send({ error: status >= 500 ? 'Internal error' : error.message })
+  })
+}
+
+export default fp(fallbacks, { name: 'fallbacks', fastify: '5.x' })

@@ -1,0 +1,84 @@
+import type { FastifyError, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { BodyTooDeep, ForeignHost } from '../src/errors.ts'
+import { createHostGuard } from '../src/hosts.ts'
+import type { Decision } from '../src/mcp/attempt.ts'
+import { decide, isTooDeep } from '../src/mcp/body.ts'
+import { toHttpError, toWebRequest } from '../src/mcp/http.ts'
+import { createSdkLane } from '../src/mcp/sdk-lane.ts'
+import { version } from '../src/version.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the allowlist said of every tool named in the body. */
+    decisions: ReadonlyMap<string, Decision>
+  }
+}
+
+const nobodyAsked: ReadonlyMap<string, Decision> = new Map()
+
+/** POST /mcp (GET and DELETE answer 405): Host, Origin, credentials and allowlist are checked here, then a lane answers. */
+const mcp: FastifyPluginAsync = async (fastify) => {
+  const { config, tools, drain } = fastify
+  const foreign = createHostGuard(config.ALLOWED_HOSTS, config.ALLOWED_ORIGINS)
+  let lane: ReturnType<typeof createSdkLane>
+
+  fastify.decorateRequest('decisions', null as unknown as ReadonlyMap<string, Decision>)
+
+  fastify.setErrorHandler((error: FastifyError, request, reply) => {
+    const { status, body } = toHttpError(error)
+    if (status >= 500) request.log.error({ err: error }, 'request failed')
+    return reply.code(status).send(body)
+  })
+
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    const { host = [], origin = [] } = request.raw.headersDistinct
+    const fault = host.length > 1 ? 'host' : origin.length > 1 ? 'origin' : foreign(host[0], origin[0])
+    if (fault === undefined) return done()
+    done(fault === 'host' ? new ForeignHost('Host', 'ALLOWED_HOSTS') : new ForeignHost('Origin', 'ALLOWED_ORIGINS'))
+  })
+  fastify.addHook('onRequest', fastify.authenticate)
+
+  fastify.addHook('preHandler', (request, _reply, done) => {
+    if (isTooDeep(request.body)) return done(new BodyTooDeep())
+    request.decisions = request.body === undefined ? nobodyAsked : decide(request.body, tools.view(request.principal), (name) => tools.get(name) !== undefined)
+    done()
+  })
+
+  fastify.addHook('onReady', async () => {
+    lane = createSdkLane({
+      name: config.SERVICE_NAME,
+      version,
+      instructions: config.SERVICE_DESCRIPTION,
+      callTimeoutMs: config.CALL_TIMEOUT_MS,
+      registry: tools,
+      callTool: fastify.callTool,
+      onError: (error) => { fastify.log.debug({ reason: error.message }, 'request refused by the protocol') }
+    })
+  })
+
+  fastify.route({
+    method: ['GET', 'POST', 'DELETE'],
+    url: '/mcp',
+    handler: async (request, reply) => {
+      // The request's own 'close' comes when its body has been read; only the reply knows that the client is gone.
+      const gone = new AbortController()
+      reply.raw.once('close', () => { if (!reply.raw.writableFinished) gone.abort() })
+      const { body, principal, decisions } = request
+      return await reply.send(await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions }))
+    }
+  })
+
+  fastify.addHook('preClose', async () => {
+    await drain.wait(config.SHUTDOWN_GRACE_MS * 0.8) // the rest is for telling the callers and closing
+    await lane?.close()
+  })
+}
+
+export default fp(mcp, {
+  name: 'mcp',
+  fastify: '5.x',
+  encapsulate: true,
+  dependencies: ['env', 'authentication', 'tools', 'pipeline'],
+  decorators: { fastify: ['config', 'authenticate', 'tools', 'callTool', 'drain'] }
+})

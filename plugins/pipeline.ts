@@ -1,0 +1,42 @@
+import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { createCallTool, type CallTool, type Stages } from '../src/mcp/call-tool.ts'
+import { createCallLog } from '../src/mcp/call-log.ts'
+import { createDrain, type Drain } from '../src/mcp/drain.ts'
+import { createRequestState } from '../src/mcp/request-state.ts'
+import { makeCall } from '../src/mcp/make-call.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The one way to a handler. */
+    callTool: CallTool
+    /** The calls in flight, for a shutdown that loses none. */
+    drain: Drain
+  }
+}
+
+/** Composes `callTool` from the stages that are registered. */
+const pipeline: FastifyPluginAsync = async (fastify) => {
+  const log: FastifyBaseLogger = fastify.log
+  const stages: Stages = {
+    telemetry: createCallLog(log),
+    allowlist: {
+      check: ({ decision, tool }) => {
+        if (decision === undefined) {
+          log.error('an attempt reached the pipeline without a decision of the allowlist; it was refused')
+          return { outcome: 'denied', reason: 'no_decision' }
+        }
+        if (!decision.allowed) return { outcome: decision.reason, reason: 'allowlist' }
+        return tool === undefined ? { outcome: 'unknown' } : undefined
+      }
+    },
+    requestState: createRequestState(fastify.config.PORTCULLIS_SECRET),
+    database: { lend: fastify.db.lend },
+    call: (attempt, lease, answers) => makeCall(attempt, lease, log, answers)
+  }
+  const drain = createDrain(createCallTool(stages))
+  fastify.decorate('callTool', drain.callTool)
+  fastify.decorate('drain', drain)
+}
+
+export default fp(pipeline, { name: 'pipeline', fastify: '5.x', dependencies: ['env', 'database', 'tools'], decorators: { fastify: ['config', 'db', 'tools'] } })

@@ -1,0 +1,32 @@
+import { join } from 'node:path'
+import autoload from '@fastify/autoload'
+import type { FastifyInstance, FastifyServerOptions } from 'fastify'
+import allowlist from '../plugins/allowlist.ts'
+import authentication from '../plugins/authentication.ts'
+import database from '../plugins/database.ts'
+import env, { type EnvOptions } from '../plugins/env.ts'
+import fallbacks from '../plugins/fallbacks.ts'
+import health from '../plugins/health.ts'
+import listener from '../plugins/listener.ts'
+import mcp from '../plugins/mcp.ts'
+import pipeline from '../plugins/pipeline.ts'
+import tools from '../plugins/tools.ts'
+import { serverOptions } from './server-options.ts'
+
+/** What fastify-cli gives the server with `-o` or `-c ./fastify.config.cjs`. */
+export const options: FastifyServerOptions & { skipOverride: boolean } = { ...serverOptions, skipOverride: true }
+
+/** The whole server. The order below is behaviour: hooks run in it. */
+export default async function app (fastify: FastifyInstance, { env: environment }: EnvOptions): Promise<void> {
+  await fastify.register(env, { env: environment })
+  await fastify.register(listener) // closes idle sockets as soon as the server starts to close
+  await fastify.register(database)
+  await fastify.register(authentication)
+  await fastify.register(allowlist)
+  await fastify.register(tools) // the registry
+  await fastify.register(pipeline) // callTool
+  await fastify.register(autoload, { dir: join(import.meta.dirname, '../tools'), forceESM: true })
+  await fastify.register(health)
+  await fastify.register(mcp)
+  await fastify.register(fallbacks)
+}

@@ -1,0 +1,57 @@
+import { parseArgs } from 'node:util'
+import { loadConfig } from '../config/load.ts'
+import { migrate } from './migrate.ts'
+import { seed } from './seed.ts'
+
+const usage = `Usage:
+  portcullis migrate            bring the schema of the database up to date
+  portcullis seed [--rows N]    migrate, then add synthetic research records up to number N (default 10000)
+
+Both use MIGRATION_DATABASE_URL, else DATABASE_URL, else (in development) the embedded PostgreSQL.`
+
+const commands: Record<string, (args: string[]) => Promise<void>> = {
+  migrate: async (args) => {
+    parseArgs({ args, options: {} })
+    await onDatabase(async (url) => { await migrateAndTell(url) })
+  },
+  seed: async (args) => {
+    const { rows } = parseArgs({ args, options: { rows: { type: 'string', default: '10000' } } }).values
+    if (!/^[1-9]\d{0,7}$/.test(rows)) throw new UsageError('--rows must be a whole number from 1 to 99999999')
+    await onDatabase(async (url) => {
+      await migrateAndTell(url)
+      console.log(`${await seed(url, Number(rows))} records added`)
+    })
+  }
+}
+
+class UsageError extends Error {}
+
+async function migrateAndTell (url: string): Promise<void> {
+  const { from, to } = await migrate(url)
+  console.log(to === from ? `schema is at version ${to}, nothing to do` : `schema migrated from version ${from} to ${to}`)
+}
+
+async function onDatabase (work: (url: string) => Promise<void>): Promise<void> {
+  const { config } = loadConfig()
+  const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL
+  if (url !== undefined) return await work(url)
+  const { startEmbeddedPostgres } = await import('./embedded-postgres.ts')
+  const postgres = await startEmbeddedPostgres()
+  try {
+    await work(await postgres.database('portcullis'))
+  } finally {
+    await postgres.stop()
+  }
+}
+
+const [name = '', ...args] = process.argv.slice(2)
+const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+try {
+  if (command === undefined) throw new UsageError(name === '' ? 'name a command' : `there is no command "${name}"`)
+  await command(args)
+} catch (error) {
+  const { message, code } = error as Error & { code?: string }
+  const isUsage = error instanceof UsageError || code?.startsWith('ERR_PARSE_ARGS') === true
+  console.error(isUsage ? `${message}\n\n${usage}` : code !== undefined && !code.startsWith('MCP_') ? `${name} failed (${code}): ${message}` : message)
+  process.exitCode = 1
+}

@@ -1,0 +1,43 @@
+import createError from '@fastify/error'
+
+/** Thrown at boot with every fault of the configuration in one message. */
+export const ConfigInvalid = createError<[string, string]>('MCP_CONFIG_INVALID', 'Portcullis can\'t start, %s wrong:%s', 500)
+
+/** Thrown at boot when the listener is reachable from places that the configuration does not allow. */
+export const ListenAddressUnexpected = createError<[string]>('MCP_LISTEN_ADDRESS', 'listening on %s, which is neither HOST nor loopback; start with "-c ./fastify.config.cjs"', 500)
+
+/** Thrown at boot when the database does not answer in time. */
+export const DatabaseUnreachable = createError<[string, string]>('MCP_DATABASE_UNREACHABLE', 'DATABASE_URL names a database that did not answer within %s s (%s); start it or correct the URL', 500)
+
+/** Thrown at boot when waiting can't help: wrong password, missing database. */
+export const DatabaseRefused = createError<[string]>('MCP_DATABASE_REFUSED', 'the database refused the connection of DATABASE_URL (%s); correct user, password or database name', 500)
+
+/** Thrown at boot when the embedded PostgreSQL can't serve. */
+export const EmbeddedUnavailable = createError<[string]>('MCP_EMBEDDED_UNAVAILABLE', 'the embedded PostgreSQL can\'t be used: %s; set DATABASE_URL to a PostgreSQL of your own', 500)
+
+/** Thrown at boot when two tools share a name. */
+export const ToolDuplicate = createError<[string]>('MCP_TOOL_DUPLICATE', 'tool "%s" is registered twice; rename one of the two', 500)
+
+/** Thrown at boot when a tool's declaration is wrong. */
+export const ToolInvalid = createError<[string, string]>('MCP_TOOL_INVALID', 'tool "%s": %s', 500)
+
+/** Thrown when a tool is added to a running server. */
+export const ToolsSealed = createError<[string]>('MCP_TOOLS_SEALED', 'tool "%s" was added after the server was ready; call fastify.tools.add while plugins load', 500)
+
+/** Thrown when the allowlist can't be used; the server then blocks every tool. */
+export const AllowlistInvalid = createError<[string, string]>('MCP_ALLOWLIST_INVALID', 'allowlist %s: %s', 500)
+
+/** Thrown into a handler that uses `call.db` after its call has ended. */
+export const LeaseEnded = createError('MCP_LEASE_ENDED', 'call.db was used after its call had ended; await every statement before the handler returns', 500)
+
+/** Thrown when a call gets no connection in time, or the database is not there. */
+export const DatabaseUnavailable = createError('MCP_DATABASE_UNAVAILABLE', 'no database connection could be had', 503)
+
+/** Answered with a challenge when a request carries no valid credential. */
+export const Unauthenticated = createError('MCP_UNAUTHENTICATED', 'Send a valid API key as "Authorization: Bearer <key>" or "X-API-Key: <key>"', 401)
+
+/** Answered when a Host or Origin header names somebody else's server or page. */
+export const ForeignHost = createError<[string, string]>('MCP_FOREIGN_HOST', 'This %s is not allowed here; an operator adds it to %s', 403)
+
+/** Answered for a body that nests deeper than any tool needs. */
+export const BodyTooDeep = createError('MCP_BODY_TOO_DEEP', 'The body nests too deeply', 400)

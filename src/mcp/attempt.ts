@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto'
+import type { Client, Notify, Principal } from './tool.ts'
+import type { CompiledTool } from './registry.ts'
+
+export type Decision = { allowed: true } | { allowed: false, reason: 'unknown' | 'denied' }
+export type AbortReason = 'timeout' | 'cancelled' | 'killed'
+
+/** One tools/call element, made by a lane. */
+export interface Attempt {
+  id: string
+  /** As the client sent it: never a label, a map key that lives on, or a log line. */
+  name: string
+  tool?: CompiledTool
+  args: unknown
+  principal: Principal
+  decision?: Decision
+  era: 'modern' | 'legacy'
+  lane: 'express' | 'sdk'
+  client: Client
+  /** Epoch milliseconds. */
+  deadline: number
+  signal: AbortSignal
+  abort: (why: AbortReason) => void
+  notify?: Notify
+  inputResponses?: unknown
+  requestState?: string
+}
+
+/** Why a call was ended early; the reason of its AbortSignal. */
+export class CallAborted extends Error {
+  readonly why: AbortReason
+
+  constructor (why: AbortReason) {
+    super(`call ${why}`)
+    this.name = 'CallAborted'
+    this.why = why
+  }
+}
+
+/** Completes what a lane knows of a call with id, deadline and a way to abort it. */
+export function createAttempt (known: Omit<Attempt, 'id' | 'deadline' | 'signal' | 'abort'>, callTimeoutMs: number): Attempt {
+  const controller = new AbortController()
+  return {
+    ...known,
+    id: randomUUID(),
+    deadline: Date.now() + Math.min(callTimeoutMs, known.tool?.limits?.timeoutMs ?? Infinity),
+    signal: controller.signal,
+    abort: (why) => { controller.abort(new CallAborted(why)) }
+  }
+}

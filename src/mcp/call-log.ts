@@ -1,0 +1,38 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Stages } from './call-tool.ts'
+import type { Outcome } from './outcome.ts'
+
+const levels: Partial<Record<Outcome, 'info' | 'error'>> = { ok: 'info', input_required: 'info', tool_error: 'info', invalid: 'info', cancelled: 'info', error: 'error' }
+
+/** One line per attempt, whatever its outcome. Arguments, results and text from clients are never in it. */
+export function createCallLog (log: FastifyBaseLogger): Stages['telemetry'] {
+  return {
+    start: (attempt) => {
+      const startedAt = performance.now()
+      return ({ outcome, reason }, cause) => {
+        log[levels[outcome] ?? 'warn']({
+          call: attempt.id,
+          tool: attempt.tool?.name ?? '_OTHER',
+          principal: attempt.principal.id,
+          era: attempt.era,
+          outcome,
+          reason,
+          durationMs: Math.round((performance.now() - startedAt) * 1000) / 1000,
+          ...outcome === 'error' || outcome === 'unavailable' ? { cause: describeCause(cause) } : {}
+        }, 'tool call')
+      }
+    }
+  }
+}
+
+/** PostgreSQL's messages quote data, so of those only codes and names are kept. */
+export function describeCause (thrown: unknown): Record<string, unknown> {
+  const error = thrown as Error & Record<string, unknown>
+  const cause = error?.cause === undefined ? undefined : describeCause(error.cause)
+  if (!(error instanceof Error)) return { type: typeof thrown }
+  if (typeof error.severity === 'string') {
+    const { code, routine, schema, table, column, constraint } = error
+    return { type: 'DatabaseError', code, routine, schema, table, column, constraint, cause }
+  }
+  return { type: error.name, code: error.code, message: error.message, stack: error.stack, cause }
+}

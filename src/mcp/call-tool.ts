@@ -1,0 +1,89 @@
+import type { Lease } from '../database.ts'
+import type { Attempt } from './attempt.ts'
+import type { Refusal, Settled } from './outcome.ts'
+import type { RequestState } from './request-state.ts'
+import { refusalFor, settleError, settleResult } from './settle.ts'
+import type { Answers, Call } from './tool.ts'
+
+/**
+ * What the steps of a call are made of. The optional ones are places: the plugin of that concern fills them,
+ * until then the step is not there.
+ */
+export interface Stages {
+  telemetry: { start: (attempt: Attempt) => (settled: Settled, cause?: unknown) => void }
+  allowlist: { check: (attempt: Attempt) => Refusal | undefined }
+  killSwitch?: { enter: (attempt: Attempt) => Refusal | (() => void) }
+  limits?: { admit: (attempt: Attempt) => Promise<Refusal | (() => void)> }
+  requestState: RequestState
+  audit?: { intent: (attempt: Attempt) => Promise<void>, outcome: (attempt: Attempt, settled: Settled, lease?: Lease) => Promise<void> }
+  database: { lend: (attempt: Attempt) => Lease }
+  call: (attempt: Attempt, lease: Lease, answers?: Answers) => Call
+}
+
+export type CallTool = (attempt: Attempt) => Promise<Settled>
+
+/** The one way to a handler: never rejects, always settles. */
+export function createCallTool (stages: Stages): CallTool {
+  async function run (attempt: Attempt): Promise<Settled> {
+    const { tool } = attempt
+    let timer: NodeJS.Timeout | undefined
+    let leave: Refusal | (() => void) | undefined
+    let release: Refusal | (() => void) | undefined
+    let lease: Lease | undefined
+    try {
+      const refused = stages.allowlist.check(attempt) // 1
+      if (refused !== undefined || tool === undefined) return refusalFor(attempt, refused ?? { outcome: 'unknown' })
+
+      leave = stages.killSwitch?.enter(attempt) // 2
+      if (typeof leave === 'object') return refusalFor(attempt, leave)
+
+      timer = setTimeout(() => { attempt.abort('timeout') }, attempt.deadline - Date.now())
+      release = await stages.limits?.admit(attempt) // 3
+      if (typeof release === 'object') return refusalFor(attempt, release)
+
+      const checked = tool.check(attempt.args) // 4
+      if (!checked.ok) return refusalFor(attempt, { outcome: 'invalid', message: checked.message })
+      const opened = await stages.requestState.open(attempt)
+      if (!opened.ok) return refusalFor(attempt, { outcome: 'invalid', reason: 'invalid_request_state' })
+
+      if (tool.effect === 'write') await stages.audit?.intent(attempt) // 5
+
+      attempt.signal.throwIfAborted()
+      lease = stages.database.lend(attempt)
+      const result = await untilAborted(attempt.signal, tool.handler(checked.args, stages.call(attempt, lease, opened.answers))) // 6
+      const settled = await settleResult(attempt, tool, result, stages.requestState) // 7
+      await stages.audit?.outcome(attempt, settled, lease) // 8; a write commits here
+      return settled
+    } finally {
+      clearTimeout(timer)
+      lease?.end()
+      if (typeof release === 'function') release()
+      if (typeof leave === 'function') leave()
+    }
+  }
+
+  return async (attempt) => {
+    const finish = stages.telemetry.start(attempt)
+    let cause: unknown
+    const settled = await run(attempt).catch((thrown: unknown) => {
+      cause = thrown
+      return settleError(attempt, thrown)
+    })
+    finish(settled, cause)
+    return settled // 9: the lane puts it into its envelope
+  }
+}
+
+/** The promise, or the signal's reason if that comes first; the loser is never an unhandled rejection. */
+async function untilAborted<T> (signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  let onAbort = (): void => {}
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => { reject(signal.reason) }
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,40 @@
+import type { FastifyError, FastifyRequest } from 'fastify'
+import { errorCodes } from './wire.ts'
+
+const parseError = -32700
+const invalidRequest = -32600
+const internalError = -32603
+
+/** A JSON-RPC error for what failed before or outside a call; the text is safe to send. */
+export interface HttpError { status: number, body: { jsonrpc: '2.0', error: { code: number, message: string }, id: null } }
+
+/** Maps what Fastify or a hook threw to a JSON-RPC error; library text never passes. */
+export function toHttpError (error: FastifyError): HttpError {
+  const status = error.statusCode ?? 500
+  const answer = (code: number, message: string): HttpError => ({ status, body: { jsonrpc: '2.0', error: { code, message }, id: null } })
+  switch (error.code) {
+    case 'MCP_UNAUTHENTICATED': return answer(errorCodes.unauthenticated, error.message)
+    case 'MCP_FOREIGN_HOST': return answer(errorCodes.foreignHost, error.message)
+    case 'MCP_BODY_TOO_DEEP': return answer(invalidRequest, error.message)
+    case 'FST_ERR_CTP_BODY_TOO_LARGE': return answer(invalidRequest, 'The body is larger than this server accepts')
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE': return answer(invalidRequest, 'Send the body as application/json')
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH': return answer(invalidRequest, 'Content-Length does not match the body')
+  }
+  if (status === 400) return answer(parseError, 'The body is not valid JSON')
+  return status < 500 ? answer(invalidRequest, 'The request is not valid') : answer(internalError, 'Internal error')
+}
+
+/** The web-standard request that the SDK reads: headers and method; the body was parsed before. */
+export function toWebRequest (request: FastifyRequest, signal: AbortSignal): Request {
+  const headers = new Headers()
+  for (const [name, values] of Object.entries(request.raw.headersDistinct)) {
+    for (const value of values ?? []) headers.append(name, value)
+  }
+  headers.set('accept', bothTypesIfAny(headers.get('accept')))
+  return new Request(`http://localhost${request.routeOptions.url ?? '/'}`, { method: request.method, headers, signal })
+}
+
+/** No Accept, or one that takes everything, counts as the two types that MCP wants. */
+function bothTypesIfAny (accept: string | null): string {
+  return accept === null || accept.includes('*/*') ? 'application/json, text/event-stream' : accept.toLowerCase()
+}

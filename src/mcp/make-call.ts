@@ -1,0 +1,28 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Lease } from '../database.ts'
+import type { Attempt } from './attempt.ts'
+import type { Answers, Call, Notify } from './tool.ts'
+
+/** What a handler gets: the attempt as seen by a tool author. */
+export function makeCall (attempt: Attempt, lease: Lease, log: FastifyBaseLogger, answers?: Answers): Call {
+  const notify: Notify = (notification) => { if (!attempt.signal.aborted) attempt.notify?.(notification) }
+  let reported = -Infinity
+  let ownLog: FastifyBaseLogger | undefined
+  return {
+    id: attempt.id,
+    principal: attempt.principal,
+    signal: attempt.signal,
+    deadline: attempt.deadline,
+    get log () { return (ownLog ??= log.child({ call: attempt.id, tool: attempt.tool?.name })) },
+    db: lease.db,
+    notify,
+    progress: (done, total, message) => {
+      if (!(done > reported)) return // the specification wants values that increase
+      reported = done
+      notify({ method: 'notifications/progress', params: { progress: done, total, message } })
+    },
+    config: {},
+    client: attempt.client,
+    answers
+  }
+}

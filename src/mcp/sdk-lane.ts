@@ -1,0 +1,118 @@
+import { CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, createMcpHandler, fromJsonSchema, McpServer, ProtocolError, type CallToolRequest, type McpRequestContext, type ServerContext } from '@modelcontextprotocol/server'
+import { createAttempt, type Decision } from './attempt.ts'
+import type { CallTool } from './call-tool.ts'
+import type { CompiledTool, Registry } from './registry.ts'
+import type { Client, Notify, Principal } from './tool.ts'
+import { toWire } from './wire.ts'
+
+/** What the HTTP side knows of a request and the protocol side needs. */
+export interface Exchange {
+  body: unknown
+  principal: Principal
+  decisions: ReadonlyMap<string, Decision>
+}
+
+export interface SdkLaneOptions {
+  name: string
+  version: string
+  instructions: string
+  callTimeoutMs: number
+  registry: Registry
+  callTool: CallTool
+  onError: (error: Error) => void
+}
+
+/** Lists change when the server restarts with another allowlist, so clients may keep them this long. */
+const listTtlMs = 60_000
+const invalidParams = -32602
+
+/** callTool alone validates arguments and results. */
+const passThrough = { getValidator: () => (value: unknown) => ({ valid: true as const, data: value as never, errorMessage: undefined }) }
+
+/**
+ * The reference lane: the official server, one per request, both eras, stateless. A shared server would leak between
+ * clients (CVE-2026-25536).
+ */
+export function createSdkLane (options: SdkLaneOptions) {
+  const { registry } = options
+  const exchanges = new WeakMap<Request, Exchange>()
+  const schemas = new Map(registry.list().map((tool) => [tool.name, fromJsonSchema(tool.definition.inputSchema, passThrough)]))
+
+  function build ({ era, requestInfo }: McpRequestContext): McpServer {
+    const exchange = requestInfo === undefined ? undefined : exchanges.get(requestInfo)
+    if (exchange === undefined) throw new Error('request without exchange')
+    const view = registry.view(exchange.principal)
+    const mcp = new McpServer({ name: options.name, version: options.version }, {
+      capabilities: { tools: { listChanged: false } },
+      instructions: options.instructions,
+      cacheHints: { 'tools/list': { ttlMs: listTtlMs, cacheScope: 'private' }, 'server/discover': { ttlMs: listTtlMs, cacheScope: 'private' } }
+    })
+
+    // The SDK checks Mcp-Param-* headers against what is registered; the tools named in the body are enough for that.
+    for (const name of exchange.decisions.keys()) {
+      const tool = view.tools.get(name)
+      if (tool !== undefined) mcp.registerTool(name, { description: tool.description, inputSchema: schemas.get(name) }, () => { throw new Error('overridden below') })
+    }
+
+    mcp.server.setRequestHandler('tools/list', ({ params }) => {
+      if (params?.cursor !== undefined) throw new ProtocolError(invalidParams, 'Invalid cursor: the list has one page')
+      return { tools: [...view.definitions] as never }
+    })
+    mcp.server.setRequestHandler('tools/call', async (request, ctx) => await call(request, ctx, era, exchange, view.tools))
+    return mcp
+  }
+
+  async function call ({ params }: CallToolRequest, ctx: ServerContext, era: 'modern' | 'legacy', exchange: Exchange, visible: ReadonlyMap<string, CompiledTool>) {
+    const attempt = createAttempt({
+      name: params.name,
+      tool: visible.get(params.name),
+      args: params.arguments,
+      principal: exchange.principal,
+      decision: exchange.decisions.get(params.name),
+      era,
+      lane: 'sdk',
+      client: clientOf(ctx),
+      notify: notifierFor(ctx),
+      inputResponses: ctx.mcpReq.inputResponses,
+      requestState: ctx.mcpReq.requestState<string>()
+    }, options.callTimeoutMs)
+
+    const onGone = (): void => { attempt.abort('cancelled') }
+    if (ctx.mcpReq.signal.aborted) onGone()
+    ctx.mcpReq.signal.addEventListener('abort', onGone, { once: true })
+    try {
+      return toWire(attempt, await options.callTool(attempt))
+    } finally {
+      ctx.mcpReq.signal.removeEventListener('abort', onGone)
+    }
+  }
+
+  const handler = createMcpHandler(build, { legacy: 'stateless', responseMode: 'auto', onerror: options.onError })
+
+  return {
+    /** Answers one HTTP request; its signal aborts when the client is gone. */
+    async handle (request: Request, exchange: Exchange): Promise<Response> {
+      exchanges.set(request, exchange)
+      return await handler.fetch(request, request.method === 'POST' ? { parsedBody: exchange.body } : {})
+    },
+    /** Ends open streams. Call it when no call is in flight any more. */
+    close: async (): Promise<void> => { await handler.close() }
+  }
+}
+
+function clientOf ({ mcpReq: { envelope = {} } }: ServerContext): Client {
+  const meta = envelope as Record<string, unknown>
+  return { info: meta[CLIENT_INFO_META_KEY] as Client['info'], capabilities: (meta[CLIENT_CAPABILITIES_META_KEY] ?? {}) as Client['capabilities'] }
+}
+
+/** Progress reaches a client that sent a token; log messages one that asked for a level. Nothing else may travel on a call's stream. */
+function notifierFor ({ mcpReq }: ServerContext): Notify {
+  const progressToken = mcpReq._meta?.progressToken
+  return ({ method, params = {} }) => {
+    if (method === 'notifications/progress' && progressToken !== undefined) {
+      mcpReq.notify({ method, params: { ...params, progressToken } }).catch(() => {}) // the client may be gone
+    } else if (method === 'notifications/message') {
+      mcpReq.log(params.level as 'info', params.data, params.logger as string | undefined).catch(() => {})
+    }
+  }
+}

@@ -1,0 +1,33 @@
+const sameKeystrokeMs = 500
+const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
+let isInstalled = false
+
+/** Whether the preload ran: without it a Ctrl-C through npm cuts calls short. */
+export function hasPreload (): boolean {
+  return isInstalled
+}
+
+/**
+ * Ctrl-C under `npm start` arrives twice, from the terminal and from npm, and the second would end the process in the
+ * middle of its drain. And a signal during boot, when nobody listens yet, must end the process with its exit handlers run.
+ */
+export function drainOnOneSignal (): void {
+  isInstalled = true
+  let last = -Infinity
+  const emit = process.emit
+  // The override comes before the first listener: node binds process.emit then.
+  process.emit = function (this: NodeJS.Process, name: string, ...rest: unknown[]) {
+    if (name === 'SIGINT') {
+      const now = performance.now()
+      if (now - last < sameKeystrokeMs) return true
+      last = now
+    }
+    return (emit as (...args: unknown[]) => boolean).call(this, name, ...rest)
+  } as typeof process.emit
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (process.listenerCount(signal) === 1) process.exit(exitCodes[signal])
+    })
+  }
+}
