@@ -67,7 +67,7 @@ const database: FastifyPluginAsync = async (fastify) => {
 }
 
 async function embedded (fastify: FastifyInstance): Promise<string> {
-  const { startEmbeddedPostgres } = await import('../src/embedded-postgres.ts')
+  const { startEmbeddedPostgres } = await import('../src/embedded-postgres/index.ts')
   const postgres = await startEmbeddedPostgres()
   fastify.addHook('onClose', async () => { await postgres.stop() })
   const url = await postgres.database('portcullis')

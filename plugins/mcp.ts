@@ -1,9 +1,10 @@
 import type { FastifyError, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { BodyTooDeep, ForeignHost } from '../src/errors.ts'
+import { BatchRefused, BodyTooDeep, ForeignHost } from '../src/errors.ts'
+import { headerValues } from '../src/headers.ts'
 import { createHostGuard } from '../src/hosts.ts'
 import type { Decision } from '../src/mcp/attempt.ts'
-import { decide, isTooDeep } from '../src/mcp/body.ts'
+import { decide, isTooDeep, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
 import { toHttpError, toWebRequest } from '../src/mcp/http.ts'
 import { createSdkLane } from '../src/mcp/sdk-lane.ts'
 import { version } from '../src/version.ts'
@@ -28,11 +29,15 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, body } = toHttpError(error)
     if (status >= 500) request.log.error({ err: error }, 'request failed')
+    else request.log.warn({ code: error.code, status }, 'request refused')
     return reply.code(status).send(body)
   })
 
+  fastify.removeContentTypeParser('text/plain') // 415 like every other type that is not JSON
+
   fastify.addHook('onRequest', (request, _reply, done) => {
-    const { host = [], origin = [] } = request.raw.headersDistinct
+    const host = headerValues(request.raw, 'host')
+    const origin = headerValues(request.raw, 'origin')
     const fault = host.length > 1 ? 'host' : origin.length > 1 ? 'origin' : foreign(host[0], origin[0])
     if (fault === undefined) return done()
     done(fault === 'host' ? new ForeignHost('Host', 'ALLOWED_HOSTS') : new ForeignHost('Origin', 'ALLOWED_ORIGINS'))
@@ -41,6 +46,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
 
   fastify.addHook('preHandler', (request, _reply, done) => {
     if (isTooDeep(request.body)) return done(new BodyTooDeep())
+    if (Array.isArray(request.body) && !mayBatch(request.headers['mcp-protocol-version'])) return done(new BatchRefused())
     request.decisions = request.body === undefined ? nobodyAsked : decide(request.body, tools.view(request.principal), (name) => tools.get(name) !== undefined)
     done()
   })
@@ -65,7 +71,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
       const gone = new AbortController()
       reply.raw.once('close', () => { if (!reply.raw.writableFinished) gone.abort() })
       const { body, principal, decisions } = request
-      return await reply.send(await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions }))
+      return await reply.send(await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions, oddArguments: takeOddArguments(body) }))
     }
   })
 

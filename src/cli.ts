@@ -35,7 +35,7 @@ async function onDatabase (work: (url: string) => Promise<void>): Promise<void> 
   const { config } = loadConfig()
   const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL
   if (url !== undefined) return await work(url)
-  const { startEmbeddedPostgres } = await import('./embedded-postgres.ts')
+  const { startEmbeddedPostgres } = await import('./embedded-postgres/index.ts')
   const postgres = await startEmbeddedPostgres()
   try {
     await work(await postgres.database('portcullis'))

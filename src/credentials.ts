@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { headerValues } from './headers.ts'
 
 /** What a request presents; 'ambiguous' when it presents more than one thing. */
 export type Presented = { kind: 'none' } | { kind: 'ambiguous' } | { kind: 'key', key: string }
@@ -9,7 +10,8 @@ export type Presented = { kind: 'none' } | { kind: 'ambiguous' } | { kind: 'key'
  * twice, or two credentials that disagree, are refused rather than guessed at.
  */
 export function presentedKey (request: IncomingMessage): Presented {
-  const { authorization = [], 'x-api-key': apiKey = [] } = request.headersDistinct
+  const authorization = headerValues(request, 'authorization')
+  const apiKey = headerValues(request, 'x-api-key')
   if (authorization.length > 1 || apiKey.length > 1) return { kind: 'ambiguous' }
   const bearer = authorization[0] === undefined ? undefined : (/^bearer +(\S+) *$/i.exec(authorization[0])?.[1] ?? '')
   const keys = [bearer, apiKey[0]?.trim()].filter((key) => key !== undefined)

@@ -39,5 +39,8 @@ export const Unauthenticated = createError('MCP_UNAUTHENTICATED', 'Send a valid 
 /** Answered when a Host or Origin header names somebody else's server or page. */
 export const ForeignHost = createError<[string, string]>('MCP_FOREIGN_HOST', 'This %s is not allowed here; an operator adds it to %s', 403)
 
+/** Answered for a batch in a revision that has none. */
+export const BatchRefused = createError('MCP_BATCH_REFUSED', 'Batches exist in revision 2025-03-26 only; send one message at a time', 400)
+
 /** Answered for a body that nests deeper than any tool needs. */
 export const BodyTooDeep = createError('MCP_BODY_TOO_DEEP', 'The body nests too deeply', 400)

@@ -1,4 +1,4 @@
-const sameKeystrokeMs = 500
+const sameSignalMs = 500
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 let isInstalled = false
 
@@ -8,19 +8,19 @@ export function hasPreload (): boolean {
 }
 
 /**
- * Ctrl-C under `npm start` arrives twice, from the terminal and from npm, and the second would end the process in the
- * middle of its drain. And a signal during boot, when nobody listens yet, must end the process with its exit handlers run.
+ * Ctrl-C under `npm start` arrives twice, from the terminal and from npm (a supervisor that signals the whole group
+ * does the same with SIGTERM), and the second would end the process in the middle of its drain. And a signal during boot, when nobody listens yet, must end the process with its exit handlers run.
  */
 export function drainOnOneSignal (): void {
   isInstalled = true
-  let last = -Infinity
+  const last = { SIGINT: -Infinity, SIGTERM: -Infinity }
   const emit = process.emit
   // The override comes before the first listener: node binds process.emit then.
   process.emit = function (this: NodeJS.Process, name: string, ...rest: unknown[]) {
-    if (name === 'SIGINT') {
+    if (name === 'SIGINT' || name === 'SIGTERM') {
       const now = performance.now()
-      if (now - last < sameKeystrokeMs) return true
-      last = now
+      if (now - last[name] < sameSignalMs) return true
+      last[name] = now
     }
     return (emit as (...args: unknown[]) => boolean).call(this, name, ...rest)
   } as typeof process.emit

@@ -13,7 +13,12 @@ export function isTooDeep (value: unknown, depth = 0): boolean {
   return false
 }
 
-interface ToolsCall { params: { name: string, arguments?: unknown } }
+/** Revision 2025-03-26 alone must accept batches; a client that names none counts as that one. */
+export function mayBatch (protocolVersion: string | string[] | undefined): boolean {
+  return protocolVersion === undefined || protocolVersion === '2025-03-26'
+}
+
+interface ToolsCall { id?: unknown, params: { name: string, arguments?: unknown } }
 
 /** Every tools/call of the body: one message, or the elements of a batch. */
 export function toolsCallsOf (body: unknown): ToolsCall[] {
@@ -27,4 +32,19 @@ export function decide (body: unknown, view: View, exists: (name: string) => boo
     name,
     view.tools.has(name) ? { allowed: true } : { allowed: false, reason: exists(name) ? 'denied' : 'unknown' }
   ]))
+}
+
+/**
+ * Takes arguments that are no object out of the body, so that the pipeline answers for them; null means omitted.
+ * @returns what was taken, by request id
+ */
+export function takeOddArguments (body: unknown): Map<unknown, unknown> {
+  const odd = new Map<unknown, unknown>()
+  for (const { id, params } of toolsCallsOf(body)) {
+    const { arguments: args } = params
+    if (args === undefined || (typeof args === 'object' && args !== null && !Array.isArray(args))) continue
+    delete params.arguments
+    odd.set(id, args)
+  }
+  return odd
 }

@@ -15,6 +15,7 @@ export function toHttpError (error: FastifyError): HttpError {
   switch (error.code) {
     case 'MCP_UNAUTHENTICATED': return answer(errorCodes.unauthenticated, error.message)
     case 'MCP_FOREIGN_HOST': return answer(errorCodes.foreignHost, error.message)
+    case 'MCP_BATCH_REFUSED':
     case 'MCP_BODY_TOO_DEEP': return answer(invalidRequest, error.message)
     case 'FST_ERR_CTP_BODY_TOO_LARGE': return answer(invalidRequest, 'The body is larger than this server accepts')
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE': return answer(invalidRequest, 'Send the body as application/json')
@@ -27,9 +28,8 @@ export function toHttpError (error: FastifyError): HttpError {
 /** The web-standard request that the SDK reads: headers and method; the body was parsed before. */
 export function toWebRequest (request: FastifyRequest, signal: AbortSignal): Request {
   const headers = new Headers()
-  for (const [name, values] of Object.entries(request.raw.headersDistinct)) {
-    for (const value of values ?? []) headers.append(name, value)
-  }
+  const { rawHeaders } = request.raw
+  for (let index = 0; index < rawHeaders.length; index += 2) headers.append(rawHeaders[index] as string, rawHeaders[index + 1] as string)
   headers.set('accept', bothTypesIfAny(headers.get('accept')))
   return new Request(`http://localhost${request.routeOptions.url ?? '/'}`, { method: request.method, headers, signal })
 }

@@ -10,6 +10,8 @@ export interface Exchange {
   body: unknown
   principal: Principal
   decisions: ReadonlyMap<string, Decision>
+  /** Arguments that are no object, by request id: the SDK would answer for the pipeline, in its validator's words. */
+  oddArguments: ReadonlyMap<unknown, unknown>
 }
 
 export interface SdkLaneOptions {
@@ -54,6 +56,7 @@ export function createSdkLane (options: SdkLaneOptions) {
       if (tool !== undefined) mcp.registerTool(name, { description: tool.description, inputSchema: schemas.get(name) }, () => { throw new Error('overridden below') })
     }
 
+    hideInternals(mcp)
     mcp.server.setRequestHandler('tools/list', ({ params }) => {
       if (params?.cursor !== undefined) throw new ProtocolError(invalidParams, 'Invalid cursor: the list has one page')
       return { tools: [...view.definitions] as never }
@@ -66,7 +69,7 @@ export function createSdkLane (options: SdkLaneOptions) {
     const attempt = createAttempt({
       name: params.name,
       tool: visible.get(params.name),
-      args: params.arguments,
+      args: exchange.oddArguments.has(ctx.mcpReq.id) ? exchange.oddArguments.get(ctx.mcpReq.id) : params.arguments,
       principal: exchange.principal,
       decision: exchange.decisions.get(params.name),
       era,
@@ -97,6 +100,28 @@ export function createSdkLane (options: SdkLaneOptions) {
     },
     /** Ends open streams. Call it when no call is in flight any more. */
     close: async (): Promise<void> => { await handler.close() }
+  }
+}
+
+/** The SDK puts its validator's report into the error of a request it can't parse; the client gets the first line of it. */
+function hideInternals ({ server }: McpServer): void {
+  const connect = server.connect.bind(server)
+  server.connect = async (transport) => {
+    const send = transport.send.bind(transport)
+    transport.send = async (message, options) => { await send('error' in message ? { ...message, error: { ...message.error, message: plainText(message.error.message) } } : message, options) }
+    await connect(transport)
+  }
+}
+
+function plainText (text: string): string {
+  const report = text.indexOf('[\n')
+  if (report === -1) return text
+  const before = text.slice(0, report) || 'Invalid request: '
+  try {
+    const [first] = JSON.parse(text.slice(report)) as Array<{ path: string[], message: string }>
+    return `${before}${first?.path.join('.')}: ${first?.message}`
+  } catch {
+    return before
   }
 }
 

