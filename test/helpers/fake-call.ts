@@ -1,0 +1,38 @@
+import type { Db } from '../../src/database.ts'
+import type { Call } from '../../src/mcp/tool.ts'
+import type { Sql } from '../../src/sql.ts'
+
+/** Answers each statement with the next of the given row sets, or throws it; remembers what it was asked. */
+export function fakeDb (...answers: Array<unknown[] | Error>): Db & { asked: Sql[] } {
+  const asked: Sql[] = []
+  const next = async (sql: Sql): Promise<any[]> => {
+    const answer = answers[asked.length] ?? []
+    asked.push(sql)
+    if (answer instanceof Error) throw answer
+    return answer
+  }
+  return {
+    asked,
+    query: next,
+    one: async (sql) => (await next(sql))[0],
+    value: async (sql) => Object.values((await next(sql))[0] ?? {})[0] as never,
+    execute: async (sql) => (await next(sql)).length
+  }
+}
+
+/** A call as a handler sees it, with whatever the test cares about. */
+export function fakeCall (parts: Partial<Call> = {}): Call {
+  return {
+    id: 'call-1',
+    principal: { id: 'anonymous', kind: 'anonymous', roles: ['anonymous'] },
+    signal: new AbortController().signal,
+    deadline: Date.now() + 10_000,
+    log: undefined as never,
+    db: fakeDb(),
+    progress: () => {},
+    notify: () => {},
+    config: {},
+    client: { capabilities: {} },
+    ...parts
+  }
+}
