@@ -64,20 +64,17 @@ export function createLender (pool: pg.Pool): () => Lease {
     }
 
     /** Statements of one call run one after the other, however they were started. */
-    async function inTurn (sql: Sql): Promise<Rows> {
-      const turn = last.then(async () => await execute(sql))
-      last = turn.catch(() => {})
-      return await turn
+    function inTurn<T> (sql: Sql, read: (rows: Rows) => T): Promise<T> {
+      const turn = last.then(async () => read(await execute(sql)))
+      last = turn.catch(() => {}) // also keeps a failure that no tool awaits from ending the process
+      return turn
     }
 
     const db: Db = {
-      query: async <T>(sql: Sql) => (await inTurn(sql)).rows as T[],
-      one: async <T>(sql: Sql) => (await inTurn(sql)).rows[0] as T | undefined,
-      value: async <T>(sql: Sql) => {
-        const row = (await inTurn(sql)).rows[0]
-        return row === undefined ? undefined : Object.values(row)[0] as T
-      },
-      execute: async (sql) => (await inTurn(sql)).rowCount ?? 0
+      query: <T>(sql: Sql) => inTurn(sql, ({ rows }) => rows as T[]),
+      one: <T>(sql: Sql) => inTurn(sql, ({ rows }) => rows[0] as T | undefined),
+      value: <T>(sql: Sql) => inTurn(sql, ({ rows: [row] }) => row === undefined ? undefined : Object.values(row)[0] as T),
+      execute: (sql) => inTurn(sql, ({ rowCount }) => rowCount ?? 0)
     }
 
     function end (): void {

@@ -79,6 +79,7 @@ async function untilAborted<T> (signal: AbortSignal, promise: Promise<T>): Promi
   let onAbort = (): void => {}
   const aborted = new Promise<never>((_resolve, reject) => {
     onAbort = () => { reject(signal.reason) }
+    if (signal.aborted) onAbort() // while the handler took its first steps
     signal.addEventListener('abort', onAbort, { once: true })
   })
   try {
