@@ -5,7 +5,7 @@ import type { Env } from './env.ts'
 type Check = (env: Env, given: ReadonlySet<string>) => string | undefined
 
 /** Values that ship in examples or that people type to get going; none of them is a secret. */
-const placeholder = /change.?(me|it|this)|place.?holder|your.?(api.?)?(key|secret)|dev.?api.?key|^(secret|password|test|example|default|insert|todo|xxx)|^(.{1,4})\2+$/i
+const placeholder = /change.?(me|it|this)|place.?holder|your.?(api.?)?(key|secret)|dev.?api.?key|^(secret|password|test|example|default|insert|todo|xxx)|^(?<unit>.{1,4})\k<unit>+$/i
 
 /** Rules between variables. Each names the variables it reads, so that it stays silent where one of them is wrong already. */
 const checks: Array<[reads: Array<keyof Env>, check: Check]> = [

@@ -41,4 +41,3 @@ export async function runSql (url: string, ...statements: string[]): Promise<pg.
     await client.end()
   }
 }
-
