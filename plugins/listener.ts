@@ -1,8 +1,10 @@
-import type { AddressInfo } from 'node:net'
-import type { FastifyPluginAsync } from 'fastify'
+import { isIP, type AddressInfo } from 'node:net'
+import type { FastifyPluginAsync, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { isLoopback } from '../config/rules.ts'
 import { ListenAddressUnexpected } from '../src/errors.ts'
+import { serverOptions } from '../src/server-options.ts'
+import { bootIsOver, hasPreload } from '../src/signals.ts'
 
 const idleSweepMs = 50
 
@@ -11,14 +13,20 @@ const listener: FastifyPluginAsync = async (fastify) => {
   const { HOST } = fastify.config
 
   fastify.addHook('onListen', async () => {
+    bootIsOver()
     const stranger = (fastify.addresses() as AddressInfo[]).find(({ address }) => address !== HOST && !isLoopback(address))
-    if (stranger === undefined || !isLoopback(HOST)) return
-    // fastify-cli listens on every address inside a container unless told otherwise
-    const error = new ListenAddressUnexpected(stranger.address)
-    fastify.log.fatal(error.message)
-    process.exitCode = 1
-    await fastify.close()
-    process.exit(1)
+    if (stranger !== undefined && (isLoopback(HOST) || isIP(HOST) !== 0)) {
+      // fastify-cli listens on every address inside a container unless told otherwise
+      fastify.log.fatal(new ListenAddressUnexpected(stranger.address).message)
+      await fastify.close()
+      process.exit(1)
+    }
+
+    const lacking = [
+      ...(fastify.initialConfig as FastifyServerOptions).requestTimeout === serverOptions.requestTimeout ? [] : ['server options (timeouts, log redaction, time to drain) and PORT: add "-c ./fastify.config.cjs"'],
+      ...hasPreload() ? [] : ['the preload (one Ctrl-C drains, bad settings in plain words): start node with "--import ./dist/src/instrumentation.js"']
+    ]
+    if (lacking.length > 0) fastify.log.warn({ lacking }, 'started without all of its parts')
   })
 
   // close() waits for sockets that became idle after it began, until their keep-alive ends

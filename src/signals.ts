@@ -1,15 +1,22 @@
 const sameSignalMs = 500
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 let isInstalled = false
+let isBooting = true
 
 /** Whether the preload ran: without it a Ctrl-C through npm cuts calls short. */
 export function hasPreload (): boolean {
   return isInstalled
 }
 
+/** From now on a signal drains instead of ending the process at once. */
+export function bootIsOver (): void {
+  isBooting = false
+}
+
 /**
  * Ctrl-C under `npm start` arrives twice, from the terminal and from npm (a supervisor that signals the whole group
- * does the same with SIGTERM), and the second would end the process in the middle of its drain. And a signal during boot, when nobody listens yet, must end the process with its exit handlers run.
+ * does the same with SIGTERM), and the second would end the process in the middle of its drain. And a signal during boot, when there is nothing to drain and a closing
+ * server would wait for its boot to finish, ends the process at once with its exit handlers run.
  */
 export function drainOnOneSignal (): void {
   isInstalled = true
@@ -27,7 +34,7 @@ export function drainOnOneSignal (): void {
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (process.listenerCount(signal) === 1) process.exit(exitCodes[signal])
+      if (isBooting) process.exit(exitCodes[signal])
     })
   }
 }
