@@ -5,6 +5,8 @@ import type { Settled } from './outcome.ts'
 
 export interface Drain {
   callTool: CallTool
+  /** How many calls are in flight. */
+  size: () => number
   /** Waits until no call is in flight; those still running after `graceMs` are aborted, so that their callers are told. */
   wait: (graceMs: number) => Promise<void>
 }
@@ -23,6 +25,7 @@ export function createDrain (callTool: CallTool): Drain {
         inFlight.delete(attempt)
       }
     },
+    size: () => inFlight.size,
     wait: async (graceMs) => {
       const late = new AbortController()
       const overtime = delay(graceMs, undefined, { signal: late.signal, ref: false }).then(() => {

@@ -1,22 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Type } from 'typebox'
 import { parseAllowlist } from '../../src/allowlist.ts'
+import { allowlistFile } from '../helpers/allowlist.ts'
 import { buildApp } from '../helpers/build-app.ts'
 import { mcpClient, rpcRequest, type Era } from '../helpers/mcp-client.ts'
 import { migratedDatabase } from '../helpers/postgres.ts'
 
 const eras: Era[] = ['modern', 'legacy']
 const url = await migratedDatabase(t)
-
-function fileWith (t: Test, text: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'portcullis-allowlist-'))
-  t.teardown(() => { rmSync(folder, { recursive: true }) })
-  writeFileSync(join(folder, 'allowlist.yaml'), text)
-  return join(folder, 'allowlist.yaml')
-}
 
 async function clientWith (t: Test, path: string): Promise<ReturnType<typeof mcpClient>> {
   return mcpClient(await buildApp(t, { env: { DATABASE_URL: url, ALLOWLIST_PATH: path } }))
@@ -37,7 +29,7 @@ t.test('what parses but is no policy is refused', async (t) => {
 })
 
 t.test('load_allowlist_missing_file_returns_empty: everything is blocked, and so it is with a malformed file', async (t) => {
-  for (const path of ['/no/such/allowlist.yaml', fileWith(t, '- search_records'), fileWith(t, 'allowed_tools: [search_records\n'), tmpdir()]) {
+  for (const path of ['/no/such/allowlist.yaml', allowlistFile(t, '- search_records'), allowlistFile(t, 'allowed_tools: [search_records\n'), tmpdir()]) {
     const client = await clientWith(t, path)
     for (const era of eras) {
       t.same(await client.list({ era }), [], path)
@@ -47,7 +39,7 @@ t.test('load_allowlist_missing_file_returns_empty: everything is blocked, and so
 })
 
 t.test('require_allowlist_permits_listed_tool and blocks the others, which answer like unknown ones', async (t) => {
-  const client = await clientWith(t, fileWith(t, 'allowed_tools:\n  - get_statistics\n'))
+  const client = await clientWith(t, allowlistFile(t, 'allowed_tools:\n  - get_statistics\n'))
   for (const era of eras) {
     t.same(await client.list({ era }), ['get_pool_status', 'get_statistics'])
     t.equal((await client.call('get_statistics', {}, { era })).message.result.structuredContent.total, 0)
@@ -64,7 +56,7 @@ t.test('require_allowlist_permits_listed_tool and blocks the others, which answe
 })
 
 t.test('no shape of request gets round it', async (t) => {
-  const client = await clientWith(t, fileWith(t, 'allowed_tools:\n  - get_statistics\n'))
+  const client = await clientWith(t, allowlistFile(t, 'allowed_tools:\n  - get_statistics\n'))
   const { 'mcp-protocol-version': _version, ...legacy } = rpcRequest('tools/call', {}, { era: 'legacy' }).headers
   const call = (id: unknown, name: unknown): object => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: { query: '' } } })
 

@@ -1,0 +1,50 @@
+import t from 'tap'
+import { migrate, pendingMigrations } from '../../src/migrate.ts'
+import { seed, seedIfEmpty } from '../../src/seed.ts'
+import { emptyDatabase, migratedDatabase, runSql } from '../helpers/postgres.ts'
+
+t.test('replicas that migrate at once do it once', async (t) => {
+  const url = await emptyDatabase(t)
+  t.equal(await pendingMigrations(url), 1)
+
+  const reports = await Promise.all(Array.from({ length: 8 }, async () => await migrate(url)))
+
+  t.equal(reports.filter(({ applied }) => applied.length > 0).length, 1)
+  t.ok(reports.every(({ to }) => to === 1))
+  t.equal(await pendingMigrations(url), 0)
+  t.match(await migrate(url), { from: 1, to: 1, applied: { length: 0 } })
+})
+
+t.test('a migration that fails leaves nothing behind', async (t) => {
+  const url = await emptyDatabase(t)
+  await runSql(url, 'create view records as select 1 as id')
+  await t.rejects(migrate(url))
+  const [result] = await runSql(url, 'select count(*)::int as tables from pg_tables where schemaname = \'public\'')
+  t.equal(result?.rows[0].tables, 0)
+})
+
+t.test('a schema newer than the files is left alone', async (t) => {
+  const url = await migratedDatabase(t)
+  await runSql(url, 'insert into schema_version (version, name, run_at) values (99, \'future\', now())')
+  t.match(await migrate(url), { from: 99, to: 99, applied: { length: 0 } })
+  t.equal(await pendingMigrations(url), 0)
+})
+
+t.test('updated_at follows every update', async (t) => {
+  const url = await migratedDatabase(t)
+  const [, , result] = await runSql(url, 'insert into records (name, updated_at) values (\'x\', \'2000-01-01\')', 'update records set name = \'y\'', 'select updated_at > now() - interval \'1 minute\' as is_fresh from records')
+  t.equal(result?.rows[0].is_fresh, true)
+})
+
+t.test('the same number always gives the same records, and seeding again adds only what is missing', async (t) => {
+  const [one, two] = [await migratedDatabase(t), await migratedDatabase(t)]
+  t.equal(await seed(one, 100), 100)
+  t.equal(await seed(one, 250), 150)
+  t.equal(await seed(one, 250), 0)
+  t.equal(await seedIfEmpty(two, 250), 250)
+  t.equal(await seedIfEmpty(two, 500), 0)
+  const digest = 'select md5(string_agg(r::text, \',\' order by id)) as digest, count(distinct name)::int as names from records r'
+  const [[a], [b]] = [await runSql(one, digest), await runSql(two, digest)]
+  t.same(a?.rows, b?.rows)
+  t.equal(a?.rows[0].names, 250)
+})
