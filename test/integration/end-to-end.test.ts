@@ -149,8 +149,7 @@ async function lockRecords (url: string): Promise<{ untilAwaited: () => Promise<
 
 async function untilClosing (server: ServerProcess): Promise<void> {
   for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
-    const status = await fetch(`${server.url}/readyz`).then((response) => response.status, () => 503)
-    if (status === 503) return
+    if ((await fetch(`${server.url}/readyz`)).status === 503) return
   }
-  throw new Error('the server did not begin to close')
+  throw new Error('the server did not become unready while it drained')
 }

@@ -1,8 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { Type } from 'typebox'
-import { allowing } from '../helpers/allowlist.ts'
 import { buildApp } from '../helpers/build-app.ts'
 import { mcpClient } from '../helpers/mcp-client.ts'
 import { migratedDatabase } from '../helpers/postgres.ts'
@@ -65,28 +63,4 @@ t.test('with the database gone the process lives, is not ready, and tools fail s
     t.match(message.result, { isError: true, _meta: { 'io.portcullis/outcome': 'unavailable', 'io.portcullis/retryAfterMs': Number } })
     t.notMatch(message.result.content[0].text, /127\.0\.0\.1|ECONN|postgres|select|:\d{4,5}/i, 'no driver text, no host, no SQL')
   }
-})
-
-t.test('while a call in flight holds up the end, the server is not ready; the call still gets its answer', async (t) => {
-  let finish = (): void => {}
-  const app = await buildApp(t, {
-    env: { ALLOWLIST_PATH: allowing(t, 'wait') },
-    extra: async (fastify) => {
-      fastify.tools.add({ name: 'wait', description: 'Waits.', effect: 'read', input: Type.Object({}), output: Type.Object({}), handler: async () => { await new Promise<void>((resolve) => { finish = resolve }); return {} } })
-    }
-  })
-  const calling = mcpClient(app).call('wait')
-  while (app.drain.size() === 0) await new Promise((resolve) => { setImmediate(resolve) })
-  const closing = app.close()
-
-  let readiness = 200
-  for (const deadline = Date.now() + 10_000; readiness === 200 && Date.now() < deadline;) {
-    readiness = (await app.inject('/readyz')).statusCode
-    await new Promise((resolve) => { setImmediate(resolve) }) // injected requests alone never let the event loop turn
-  }
-  t.equal(readiness, 503)
-  t.equal(app.drain.size(), 1)
-  finish()
-  t.match((await calling).message.result, { structuredContent: {} })
-  await closing
 })
