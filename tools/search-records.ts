@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox'
 import { Nullable } from '../src/mcp/output.ts'
 import { and, column, containing, isoTime, pageWithTotal, sql } from '../src/sql.ts'
 
+const defaultLimit = 20
 const maxLimit = 100
 const filterColumns = ['category', 'status', 'type'] as const
 const badFilter = `Invalid filter column. filters is an object of strings; allowed: ${filterColumns.join(', ')}`
@@ -27,7 +28,7 @@ const searchRecords: FastifyPluginAsync = async (fastify) => {
     effect: 'read',
     input: Type.Object({
       query: Type.String({ maxLength: 1000, description: 'Text to find anywhere in name or description; an empty text finds every record' }),
-      limit: Type.Optional(Type.Integer({ default: 20, minimum: 1, description: `Rows to return; more than ${maxLimit} counts as ${maxLimit}` })),
+      limit: Type.Optional(Type.Integer({ default: defaultLimit, minimum: 1, description: `Rows to return; more than ${maxLimit} counts as ${maxLimit}` })),
       offset: Type.Optional(Type.Integer({ default: 0, minimum: 0, description: 'Rows to skip' })),
       filters: Type.Optional(Type.Object({ status: FilterSchema, type: FilterSchema, category: FilterSchema }, { description: 'Only records with exactly these values', errorMessage: badFilter }))
     }),
@@ -38,7 +39,7 @@ const searchRecords: FastifyPluginAsync = async (fastify) => {
       offset: Type.Integer(),
       query: Type.String()
     }),
-    async handler ({ query, limit = 20, offset = 0, filters = {} }, { db }) {
+    async handler ({ query, limit = defaultLimit, offset = 0, filters = {} }, { db }) {
       const pattern = containing(query)
       const conditions = [sql`(name ilike ${pattern} or description ilike ${pattern})`]
       for (const name of filterColumns) {

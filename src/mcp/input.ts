@@ -2,7 +2,7 @@ import type { TObject, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 
 export type Checked = { ok: true, args: Record<string, unknown> } | { ok: false, message: string }
-type Shape = Record<string, unknown> & { properties?: Record<string, Shape>, items?: Shape, errorMessage?: string, type?: string | string[], enum?: unknown[] }
+type Shape = Record<string, unknown> & { anyOf?: Shape[], oneOf?: Shape[], properties?: Record<string, Shape>, items?: Shape, errorMessage?: string, type?: string | string[], enum?: unknown[] }
 type Fault = ReturnType<ReturnType<typeof Compile>['Errors']>[number]
 
 const maxFaults = 3
@@ -19,7 +19,7 @@ export function compileInput (input: TObject): (args: unknown) => Checked {
     if (given !== undefined && given !== null && (typeof given !== 'object' || Array.isArray(given))) {
       return { ok: false, message: `arguments must be an object, not ${nameOf(given)}` }
     }
-    const args = validator.Default(withoutNulls(given ?? {}, schema)) as Record<string, unknown>
+    const args = completed(given ?? {}, schema) as Record<string, unknown>
     if (!validator.Check(args)) return { ok: false, message: explain(validator.Errors(args), schema, args) }
     const unsafe = unsafeInteger(args, '')
     if (unsafe !== undefined) return { ok: false, message: `${unsafe} is a number that can't be kept exactly; send whole numbers within ±(2^53 - 1)` }
@@ -39,21 +39,25 @@ export function closed (schema: Shape): Shape {
 }
 
 function acceptsNull (schema: Shape): boolean {
-  if (schema.type === undefined) return true
-  return schema.type === 'null' || (Array.isArray(schema.type) && schema.type.includes('null'))
+  if (schema.enum !== undefined) return schema.enum.includes(null)
+  if (schema.const !== undefined) return schema.const === null
+  const options = schema.anyOf ?? schema.oneOf
+  if (options !== undefined) return options.some(acceptsNull)
+  return schema.type === undefined || [schema.type].flat().includes('null')
 }
 
-/** A copy along the schema's own keys: clients send null for every optional they don't use. */
-function withoutNulls (value: unknown, schema: Shape | undefined): unknown {
+/** A copy along the schema's own keys: null for what can't be null means omitted, and what is omitted gets its default. */
+function completed (value: unknown, schema: Shape | undefined): unknown {
   if (typeof value !== 'object' || value === null || schema === undefined) return value
-  if (Array.isArray(value)) return schema.items === undefined ? value : value.map((item) => withoutNulls(item, schema.items))
-  const copy: Record<string, unknown> = {}
-  for (const [key, item] of Object.entries(value)) {
-    const property = schema.properties !== undefined && Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined
-    if (item === null && property !== undefined && !acceptsNull(property)) continue
-    copy[key] = withoutNulls(item, property)
-  }
-  return copy
+  if (Array.isArray(value)) return schema.items === undefined ? value : value.map((item) => completed(item, schema.items))
+  const { properties = {} } = schema
+  const given = Object.entries(value).flatMap(([key, item]) => {
+    const property = Object.hasOwn(properties, key) ? properties[key] : undefined
+    return item === null && property !== undefined && !acceptsNull(property) ? [] : [[key, completed(item, property)] as const]
+  })
+  const names = new Set(given.map(([key]) => key))
+  const defaults = Object.entries(properties).flatMap(([key, property]) => property.default === undefined || names.has(key) ? [] : [[key, structuredClone(property.default)] as const])
+  return Object.fromEntries([...given, ...defaults]) // defines keys, so that one named __proto__ stays a key
 }
 
 function unsafeInteger (value: unknown, path: string): string | undefined {
