@@ -38,6 +38,7 @@ export function createLender (pool: pg.Pool): () => Lease {
     let last: Promise<unknown> = Promise.resolve()
     let running = 0
     let hasEnded = false
+    let isLost = false
 
     async function acquire (): Promise<pg.PoolClient> {
       try {
@@ -57,7 +58,9 @@ export function createLender (pool: pg.Pool): () => Lease {
         // the extended protocol takes one statement at a time; the simple one would run `select 1; commit; ...`
         return await connection.query({ text: sql.text, values: sql.values as unknown[], queryMode: 'extended' } as pg.QueryConfig)
       } catch (error) {
-        throw isConnectionLoss(error) ? unavailable(error) : error
+        if (!isConnectionLoss(error)) throw error
+        isLost = true // the socket may close only after the error is read
+        throw unavailable(error)
       } finally {
         running--
       }
@@ -80,8 +83,8 @@ export function createLender (pool: pg.Pool): () => Lease {
     function end (): void {
       if (hasEnded) return
       hasEnded = true
-      const isBusy = running > 0
-      client?.then((connection) => { connection.release(isBusy) }, () => {})
+      const isUnfit = running > 0 || isLost
+      client?.then((connection) => { connection.release(isUnfit) }, () => {})
     }
 
     return { db, end }
