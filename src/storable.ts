@@ -6,7 +6,8 @@ export function storable (value: unknown): unknown {
   if (typeof value === 'string') return storableText(value)
   if (Array.isArray(value)) return value.map(storable)
   if (typeof value !== 'object' || value === null || value instanceof Date || value instanceof Uint8Array) return value
-  return JSON.stringify(value, (_key, inner) => typeof inner === 'string' ? storableText(inner) : inner)
+  // JSON.stringify escapes just what jsonb refuses, in keys as in values: NUL and unpaired surrogates
+  return JSON.stringify(value)?.replace(/\\(?:u0000|ud[89a-f][0-9a-f]{2}|.)/g, (escape) => escape.length > 2 && /^\\u(0000|d)/.test(escape) ? '\uFFFD' : escape)
 }
 
 export function storableText (text: string): string {

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
@@ -8,7 +8,7 @@ import { EmbeddedUnavailable } from '../errors.ts'
 import { account, own } from './account.ts'
 import { isAlive } from './users.ts'
 
-const readyTimeoutMs = 20_000
+const readySeconds = '20'
 const stopTimeoutMs = 5_000
 const pollMs = 10
 
@@ -16,32 +16,28 @@ const pollMs = 10
 export async function initialise (bin: string, data: string, adminUser: string, passwordFile: string): Promise<void> {
   const half = mkdtempSync(`${data}-half-`)
   own(half)
-  const child = start(join(bin, 'initdb'), dirname(data), ['-D', half, '-U', adminUser, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8', '--locale=C', '--no-sync'])
-  const exit = await exitOf(child.process)
+  const { exit, lastWords } = await run(join(bin, 'initdb'), dirname(data), ['-D', half, '-U', adminUser, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8', '--locale=C', '--no-sync'])
   if (exit !== '0') {
     rmSync(half, { recursive: true, force: true })
-    throw new EmbeddedUnavailable(`initdb ended with ${exit}: ${child.lastWords()}`)
+    throw new EmbeddedUnavailable(`initdb ended with ${exit}: ${lastWords}`)
   }
   renameSync(half, data)
 }
 
-/** Starts the server and waits until it takes connections; answers with its port. */
+/**
+ * Starts the server and waits until it takes connections; answers with its port. pg_ctl makes it a daemon, so that
+ * whoever ends our process together with its children (Ctrl-C, a watcher) lets us drain before the database goes.
+ */
 export async function launch (bin: string, data: string, tries = 3): Promise<number> {
   const port = await freePort()
-  const child = start(join(bin, 'postgres'), data, ['-D', data, '-p', String(port), ...['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200', 'timezone=UTC', 'log_timezone=UTC'].flatMap((setting) => ['-c', setting])])
-  let exit: string | undefined
-  exitOf(child.process).then((how) => { exit = how }, () => {})
-
-  for (const deadline = Date.now() + readyTimeoutMs; Date.now() < deadline; await delay(pollMs)) {
-    if (await runningPort(data) === port) {
-      child.detach()
-      return port
-    }
-    if (exit === undefined) continue
-    if (tries > 1 && /could not bind/.test(child.output())) return await launch(bin, data, tries - 1)
-    throw new EmbeddedUnavailable(`postgres ended with ${exit}: ${child.lastWords()}`)
-  }
-  throw new EmbeddedUnavailable(`postgres was not ready within ${readyTimeoutMs / 1000} s: ${child.lastWords()}`)
+  const log = `${data}.log`
+  rmSync(log, { force: true })
+  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200', 'timezone=UTC', 'log_timezone=UTC']
+  const { exit, lastWords } = await run(join(bin, 'pg_ctl'), data, ['-D', data, '-s', '-w', '-t', readySeconds, '-l', log, '-o', `-p ${port} ${settings.map((setting) => `-c ${setting}`).join(' ')}`, 'start'])
+  if (exit === '0') return port
+  const words = readText(log)
+  if (tries > 1 && words.includes('could not bind')) return await launch(bin, data, tries - 1)
+  throw new EmbeddedUnavailable(`postgres did not start (${exit}): ${lastLine(words) || lastWords}`)
 }
 
 /** The port of the server that runs on the folder, once it is ready. After a power cut the file may name a stranger's pid. */
@@ -64,36 +60,32 @@ export async function untilEnded (data: string): Promise<void> {
   }
 }
 
-/** In a process group of its own, so that Ctrl-C lets our server drain before its database goes. */
-function start (program: string, cwd: string, args: string[]): { process: ChildProcess, output: () => string, lastWords: () => string, detach: () => void } {
-  const child = spawn(program, args, { ...account, cwd, stdio: ['ignore', 'ignore', 'pipe'], detached: true })
+async function run (program: string, cwd: string, args: string[]): Promise<{ exit: string, lastWords: string }> {
+  const child = spawn(program, args, { ...account, cwd, stdio: ['ignore', 'ignore', 'pipe'] })
   let output = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => { output = (output + text).slice(-4_000) })
-  return {
-    process: child,
-    output: () => output,
-    lastWords: () => output.trim().split('\n').at(-1) ?? '',
-    detach: () => {
-      child.unref()
-      ;(child.stderr as unknown as { unref: () => void }).unref()
-    }
-  }
-}
-
-async function exitOf (child: ChildProcess): Promise<string> {
-  return await new Promise((resolve) => {
+  const exit = await new Promise<string>((resolve) => {
     child.once('error', (error) => { resolve(error.message) })
     child.once('close', (code, signal) => { resolve(String(code ?? signal)) })
   })
+  return { exit, lastWords: lastLine(output) }
 }
 
 /** Lines: pid, data folder, start time, port, socket folder, address, shared memory, status. */
 function postmasterPid (data: string): string[] {
+  return readText(join(data, 'postmaster.pid')).split('\n')
+}
+
+function readText (path: string): string {
   try {
-    return readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')
+    return readFileSync(path, 'utf8')
   } catch {
-    return []
+    return ''
   }
+}
+
+function lastLine (text: string): string {
+  return text.trim().split('\n').at(-1) ?? ''
 }
 
 async function answers (port: number): Promise<boolean> {
