@@ -45,7 +45,7 @@ const database: FastifyPluginAsync = async (fastify) => {
   })
   const { pool } = fastify.pg
   // An idle client that breaks reports to the pool, a checked-out one to itself; unheard, either ends the process.
-  const onLost = (error: Error): void => { fastify.log.warn({ code: (error as { code?: string }).code ?? error.name }, 'database connection lost') }
+  const onLost = (error: Error): void => { fastify.log[pool.ending ? 'debug' : 'warn']({ code: (error as { code?: string }).code ?? error.name }, 'database connection lost') }
   pool.on('error', onLost)
   pool.on('connect', (client) => { client.on('error', onLost) })
   await warm(pool, config.DB_POOL_MIN)
