@@ -5,7 +5,7 @@ import { envSchema as validate } from 'env-schema'
 import type { Ajv } from 'ajv'
 import { envSchema, reserved, variables, type Env, type EnvName } from './env.ts'
 import { crossChecks } from './rules.ts'
-import { ConfigInvalid } from '../src/errors.ts'
+import { ConfigInvalid, oneLine } from '../src/errors.ts'
 
 export type Environment = Record<string, string | undefined>
 export type Config = Env & Required<Pick<Env, 'AUTH_MODE' | 'PORTCULLIS_SECRET'>>
@@ -24,9 +24,10 @@ const pythonLevels: Record<string, string> = { warning: 'warn', critical: 'fatal
  * Reads, validates and completes the configuration. The preload, fastify.config.cjs, the command line and
  * plugins/env.ts all call it, so they can't disagree.
  * @param environment variables to read; default: `.env` of the working directory under `process.env`
+ * @param checks rules between variables; a command that needs few of them brings its own
  * @throws ConfigInvalid listing everything that is wrong, never a value of a secret
  */
-export function loadConfig (environment: Environment = processEnvironment()): LoadedConfig {
+export function loadConfig (environment: Environment = processEnvironment(), checks = crossChecks): LoadedConfig {
   const problems: string[] = []
   const warnings: string[] = []
   const data = gather(environment, problems, warnings)
@@ -34,8 +35,8 @@ export function loadConfig (environment: Environment = processEnvironment()): Lo
   const faulty = new Set<string>()
 
   const env = validated(data, faulty, problems)
-  problems.push(...crossChecks(env, given, faulty))
-  if (problems.length > 0) throw new ConfigInvalid(problems.length === 1 ? '1 setting is' : `${problems.length} settings are`, problems.map((problem) => `\n  - ${problem}`).join(''))
+  problems.push(...checks(env, given, faulty))
+  if (problems.length > 0) throw oneLine(new ConfigInvalid(problems.length === 1 ? '1 setting is' : `${problems.length} settings are`, problems.map((problem) => `\n  - ${problem}`).join('')))
 
   const config = {
     ...env,

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import pg from 'pg'
 import { createLender, type DatabaseStatus, type Lease } from '../src/database.ts'
-import { DatabaseRefused, DatabaseUnreachable } from '../src/errors.ts'
+import { DatabasePoolRefused, DatabaseRefused, DatabaseUnreachable, oneLine } from '../src/errors.ts'
 import { migrate, pendingMigrations } from '../src/migrate.ts'
 import { createProbe } from '../src/probe.ts'
 import { parseJsonb } from '../src/jsonb.ts'
@@ -23,6 +23,7 @@ declare module 'fastify' {
 }
 
 const waitMs = 20_000
+const minWaiting = 64
 const embeddedRows = 10_000
 
 /** `db` over the pool of @fastify/postgres (`pg`): opened, warmed and watched. */
@@ -54,7 +55,7 @@ const database: FastifyPluginAsync = async (fastify) => {
   fastify.addHook('onClose', async () => { await probe.close() })
 
   fastify.decorate('db', {
-    lend: createLender(pool),
+    lend: createLender(pool, Math.max(minWaiting, 4 * config.DB_POOL_MAX)),
     probe: probe.ask,
     status: async () => ({
       status: await probe.ask() ? 'healthy' : 'unhealthy',
@@ -80,25 +81,28 @@ async function untilAnswering (fastify: FastifyInstance, connectionString: strin
   const budgetMs = Math.max(1_000, Math.min(waitMs, (fastify.initialConfig.pluginTimeout ?? 10_000) - 3_000))
   const deadline = Date.now() + budgetMs
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
-    const client = new pg.Client({ connectionString, connectionTimeoutMillis: Math.max(100, deadline - Date.now()) })
-    client.on('error', () => {}) // reported by connect
     try {
+      const client = new pg.Client({ connectionString, connectionTimeoutMillis: Math.max(100, deadline - Date.now()) })
+      client.on('error', () => {}) // reported by connect
       await client.connect()
       await client.end()
       return
     } catch (error) {
       const code = codeOf(error)
-      if (/^(28|3D)/.test(code)) throw new DatabaseRefused(code)
-      if (Date.now() + pauseMs >= deadline) throw new DatabaseUnreachable(String(Math.round(budgetMs / 1000)), code)
+      if (!mayComeYet.test(code)) throw oneLine(new DatabaseRefused(code))
+      if (Date.now() + pauseMs >= deadline) throw oneLine(new DatabaseUnreachable(String(Math.round(budgetMs / 1000)), code))
       fastify.log.warn({ code, retryInMs: pauseMs }, 'waiting for the database of DATABASE_URL')
     }
     await delay(pauseMs)
   }
 }
 
+/** Not listening, not resolvable, not ready, full, or silent; everything else waiting won't mend. */
+const mayComeYet = /^(E[A-Z_]+|57P03|53300|08\w{3})$|timeout|terminated/
+
 function codeOf (error: unknown): string {
-  const { code, name, errors } = error as { code?: string, name: string, errors?: Array<{ code?: string }> }
-  return code ?? errors?.[0]?.code ?? name
+  const { code, message, errors } = error as { code?: string, message: string, errors?: Array<{ code?: string }> }
+  return code ?? errors?.[0]?.code ?? message // the driver's own refusals have a text instead of a code, without secrets
 }
 
 /** Development migrates by itself; in production a release step does (`db:migrate`), and the server says when it was forgotten. */
@@ -120,7 +124,7 @@ async function warm (pool: pg.Pool, connections: number): Promise<void> {
   const opened = await Promise.allSettled(Array.from({ length: connections }, async () => await pool.connect()))
   for (const result of opened) if (result.status === 'fulfilled') result.value.release()
   const failed = opened.find((result) => result.status === 'rejected')
-  if (failed !== undefined) throw new DatabaseRefused(`DB_POOL_MIN=${connections} connections could not be opened: ${codeOf(failed.reason)}`)
+  if (failed !== undefined) throw oneLine(new DatabasePoolRefused(String(connections), codeOf(failed.reason)))
 }
 
 function typeParser (oid: number, format?: 'text' | 'binary'): unknown {

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { loadConfig } from '../config/load.ts'
 import { migrate } from './migrate.ts'
 import { seed } from './seed.ts'
+import { drainOnOneSignal } from './signals.ts'
 
 const usage = `Usage:
   portcullis migrate            bring the schema of the database up to date
@@ -32,7 +33,7 @@ async function migrateAndTell (url: string): Promise<void> {
 }
 
 async function onDatabase (work: (url: string) => Promise<void>): Promise<void> {
-  const { config } = loadConfig()
+  const { config } = loadConfig(undefined, (env) => env.PORTCULLIS_ENV === 'production' && (env.MIGRATION_DATABASE_URL ?? env.DATABASE_URL) === undefined ? ['MIGRATION_DATABASE_URL or DATABASE_URL is required in production'] : [])
   const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL
   if (url !== undefined) return await work(url)
   const { startEmbeddedPostgres } = await import('./embedded-postgres/index.ts')
@@ -44,6 +45,7 @@ async function onDatabase (work: (url: string) => Promise<void>): Promise<void> 
   }
 }
 
+drainOnOneSignal() // Ctrl-C also stops an embedded database
 const [name = '', ...args] = process.argv.slice(2)
 const command = Object.hasOwn(commands, name) ? commands[name] : undefined
 try {

@@ -31,8 +31,11 @@ export interface DatabaseStatus {
 
 type Rows = pg.QueryResult<pg.QueryResultRow>
 
-/** Lends a connection to each call that needs one. */
-export function createLender (pool: pg.Pool): () => Lease {
+/**
+ * Lends a connection to each call that needs one.
+ * @param maxWaiting calls that may wait for a connection; one more is told at once that the database is not available
+ */
+export function createLender (pool: pg.Pool, maxWaiting = 1000): () => Lease {
   return () => {
     let client: Promise<pg.PoolClient> | undefined
     let last: Promise<unknown> = Promise.resolve()
@@ -41,6 +44,7 @@ export function createLender (pool: pg.Pool): () => Lease {
     let isLost = false
 
     async function acquire (): Promise<pg.PoolClient> {
+      if (pool.waitingCount >= maxWaiting) throw unavailable(new Error('too many calls wait for a connection'))
       try {
         return await pool.connect()
       } catch (cause) {
@@ -50,11 +54,11 @@ export function createLender (pool: pg.Pool): () => Lease {
 
     async function execute (sql: Sql): Promise<Rows> {
       if (hasEnded) throw new LeaseEnded()
+      client ??= acquire()
+      const connection = await client
+      if (hasEnded) throw new LeaseEnded()
       running++
       try {
-        client ??= acquire()
-        const connection = await client
-        if (hasEnded) throw new LeaseEnded()
         // the extended protocol takes one statement at a time; the simple one would run `select 1; commit; ...`
         return await connection.query({ text: sql.text, values: sql.values as unknown[], queryMode: 'extended' } as pg.QueryConfig)
       } catch (error) {

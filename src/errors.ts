@@ -1,5 +1,11 @@
 import createError from '@fastify/error'
 
+/** Without its stack: a boot error is printed whole, and its sentence says all that an operator needs. */
+export function oneLine<E extends Error> (error: E): E {
+  error.stack = error.message
+  return error
+}
+
 /** Thrown at boot with every fault of the configuration in one message. */
 export const ConfigInvalid = createError<[string, string]>('MCP_CONFIG_INVALID', 'Portcullis can\'t start, %s wrong:%s', 500)
 
@@ -11,6 +17,9 @@ export const DatabaseUnreachable = createError<[string, string]>('MCP_DATABASE_U
 
 /** Thrown at boot when waiting can't help: wrong password, missing database. */
 export const DatabaseRefused = createError<[string]>('MCP_DATABASE_REFUSED', 'the database refused the connection of DATABASE_URL (%s); correct user, password or database name', 500)
+
+/** Thrown at boot when the pool can't open its first connections. */
+export const DatabasePoolRefused = createError<[string, string]>('MCP_DATABASE_POOL_REFUSED', '%s connections (DB_POOL_MIN) could not be opened (%s); lower DB_POOL_MIN or raise DB_ACQUIRE_TIMEOUT_MS or the server\'s max_connections', 500)
 
 /** Thrown at boot when the embedded PostgreSQL can't serve. */
 export const EmbeddedUnavailable = createError<[string]>('MCP_EMBEDDED_UNAVAILABLE', 'the embedded PostgreSQL can\'t be used: %s; set DATABASE_URL to a PostgreSQL of your own', 500)
@@ -41,6 +50,9 @@ export const ForeignHost = createError<[string, string]>('MCP_FOREIGN_HOST', 'Th
 
 /** Answered for a batch in a revision that has none. */
 export const BatchRefused = createError('MCP_BATCH_REFUSED', 'Batches exist in revision 2025-03-26 only; send one message at a time', 400)
+
+/** Answered for request ids that an answer could not repeat exactly, or that two requests share. */
+export const IdsRefused = createError('MCP_IDS_REFUSED', 'A request id is a string or a whole number within ±(2^53 - 1), and unique within its batch', 400)
 
 /** Answered for a body that nests deeper than any tool needs. */
 export const BodyTooDeep = createError('MCP_BODY_TOO_DEEP', 'The body nests too deeply', 400)

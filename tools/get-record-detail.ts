@@ -6,6 +6,9 @@ import { isoTime, sql } from '../src/sql.ts'
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
+/** The column takes any JSON; the result is an object or null. */
+const metadataObject = sql`case when metadata is null or jsonb_typeof(metadata) = 'object' then metadata else jsonb_build_object('value', metadata) end`
+
 const RecordSchema = Type.Object({
   id: Type.String(),
   name: Type.String(),
@@ -31,7 +34,7 @@ const getRecordDetail: FastifyPluginAsync = async (fastify) => {
     async handler ({ record_id: id }, { db }) {
       const record = uuid.test(id)
         ? await db.one<Static<typeof RecordSchema>>(sql`
-            select id, name, description, status, type, category, metadata, ${isoTime(sql`created_at`)} as created_at, ${isoTime(sql`updated_at`)} as updated_at
+            select id, name, description, status, type, category, ${metadataObject} as metadata, ${isoTime(sql`created_at`)} as created_at, ${isoTime(sql`updated_at`)} as updated_at
             from records where id = ${id}`)
         : undefined
       if (record === undefined) throw new ToolError('not_found', `Record '${id}' not found`, { record_id: id })

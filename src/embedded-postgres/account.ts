@@ -1,4 +1,4 @@
-import { chownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
+import { lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { EmbeddedUnavailable } from '../errors.ts'
 
@@ -10,10 +10,10 @@ export const account: Account | undefined = process.getuid?.() === 0 ? { uid: 65
 /** Hands a file or a tree to the account. */
 export function own (path: string): void {
   if (account === undefined) return
-  chownSync(path, account.uid, account.gid)
+  lchownSync(path, account.uid, account.gid)
   if (!lstatSync(path).isDirectory()) return
   for (const entry of readdirSync(path, { withFileTypes: true, recursive: true })) {
-    if (!entry.isSymbolicLink()) chownSync(join(entry.parentPath, entry.name), account.uid, account.gid)
+    if (!entry.isSymbolicLink()) lchownSync(join(entry.parentPath, entry.name), account.uid, account.gid)
   }
 }
 
@@ -23,7 +23,9 @@ export function own (path: string): void {
  */
 export function makePrivateFolder (path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 })
-  const { uid } = lstatSync(path)
+  const entry = lstatSync(path)
+  const { uid } = entry
+  if (!entry.isDirectory()) throw new EmbeddedUnavailable(`${path} is no folder`)
   if (process.getuid !== undefined && uid !== process.getuid() && uid !== account?.uid) throw new EmbeddedUnavailable(`the folder ${path} belongs to somebody else`)
-  if (account !== undefined) chownSync(path, account.uid, account.gid)
+  if (account !== undefined) lchownSync(path, account.uid, account.gid)
 }

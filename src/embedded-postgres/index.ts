@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { EmbeddedUnavailable } from '../errors.ts'
 import { onDirectConnection } from '../migrate.ts'
 import { account, makePrivateFolder, own } from './account.ts'
 import { nativeBinaries } from './native.ts'
@@ -41,20 +42,19 @@ export async function startEmbeddedPostgres ({ name = 'postgres', binaries }: Em
   const passwordFile = join(folder, 'password')
 
   const { port, leave } = await exclusively(folder, async () => {
+    sweep(folder)
     const bin = binaries ?? nativeBinaries(folder)
-    if (!existsSync(passwordFile)) {
-      writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 })
+    if (!existsSync(data)) {
+      rmSync(passwordFile, { force: true })
+      writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600, flag: 'wx' })
       own(passwordFile)
+      await initialise(bin, data, adminUser, passwordFile)
+    } else if (!existsSync(passwordFile)) {
+      throw new EmbeddedUnavailable(`its password file is gone; delete the folder ${folder}, and its data with it`)
     }
-    if (!existsSync(data)) await initialise(bin, data, adminUser, passwordFile)
-    return { port: await runningPort(data) ?? await launch(bin, data), leave: enter(folder) }
+    const leave = stayUntilExit(folder, data)
+    return { port: await runningPort(data) ?? await launch(bin, data), leave }
   })
-
-  const stopAtExit = (): void => { // the process ends without `stop`, say in the middle of its boot
-    leave()
-    if (!isUsed(folder)) signalFastShutdown(data)
-  }
-  process.once('exit', stopAtExit)
 
   const password = readFileSync(passwordFile, 'utf8')
   const adminUrl = `postgresql://${adminUser}:${password}@127.0.0.1:${port}/postgres`
@@ -64,12 +64,32 @@ export async function startEmbeddedPostgres ({ name = 'postgres', binaries }: Em
     folder,
     database: async (database) => await ensureDatabase(adminUrl, database, password),
     stop: async () => {
-      process.off('exit', stopAtExit)
       await exclusively(folder, async () => {
         leave()
         if (!isUsed(folder) && signalFastShutdown(data)) await untilEnded(data)
       })
     }
+  }
+}
+
+/** Uses the server; a process that ends without leaving, say in the middle of its boot, stops it on its way out. */
+function stayUntilExit (folder: string, data: string): () => void {
+  const forget = enter(folder)
+  const stopAtExit = (): void => {
+    forget()
+    if (!isUsed(folder)) signalFastShutdown(data)
+  }
+  process.once('exit', stopAtExit)
+  return () => {
+    process.off('exit', stopAtExit)
+    forget()
+  }
+}
+
+/** Removes what a killed process left half made. Called under the lock. */
+function sweep (folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (name.includes('-half-')) rmSync(join(folder, name), { recursive: true, force: true })
   }
 }
 

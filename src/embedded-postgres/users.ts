@@ -1,28 +1,65 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { EmbeddedUnavailable } from '../errors.ts'
 
-/** Runs one thing at a time among all processes that use the folder; the lock of a dead process is taken over. */
+const lockTimeoutMs = 60_000
+let nextUse = 0
+
+/**
+ * Runs one thing at a time among all processes that use the folder; the lock of a dead process is taken over.
+ * @throws EmbeddedUnavailable naming the lock file that does not come free
+ */
 export async function exclusively<T> (folder: string, work: () => Promise<T>): Promise<T> {
   const lock = join(folder, 'lock')
-  while (!take(lock)) await delay(10)
+  for (const deadline = Date.now() + lockTimeoutMs; !take(lock); await delay(10)) {
+    if (Date.now() > deadline) throw new EmbeddedUnavailable(`${lock} is held by process ${readText(lock)}; delete the file if that process has nothing to do with it`)
+  }
+  held.add(lock)
   try {
     return await work()
   } finally {
+    held.delete(lock)
     rmSync(lock, { force: true })
   }
 }
 
+const held = new Set<string>()
+
+/** A link appears with its content or not at all, so a lock is never half-written. */
 function take (lock: string): boolean {
+  const claim = `${lock}-${process.pid}-${nextUse++}`
+  writeFileSync(claim, String(process.pid))
   try {
-    writeFileSync(lock, String(process.pid), { flag: 'wx' })
+    linkSync(claim, lock)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    const holder = readPid(lock)
-    if (holder !== undefined && !isAlive(holder)) rmSync(lock, { force: true })
+    takeAway(lock, claim)
     return false
+  } finally {
+    rmSync(claim, { force: true })
   }
+}
+
+/** Renames the lock of a dead process away; whoever renames a live one by mistake, because it changed hands in between, puts it back. */
+function takeAway (lock: string, claim: string): void {
+  if (!isStale(lock)) return
+  const aside = `${claim}-stale`
+  try {
+    renameSync(lock, aside)
+    if (!isStale(aside)) linkSync(aside, lock)
+  } catch {
+    // somebody else was quicker
+  } finally {
+    rmSync(aside, { force: true })
+  }
+}
+
+function isStale (path: string): boolean {
+  if (!existsSync(path)) return false
+  const pid = Number(readText(path))
+  return pid === process.pid ? !held.has(path.replace(/-\d+-\d+-stale$/, '')) : !isAlive(pid)
 }
 
 /** Says that this process uses the server of the folder. Several uses in one process count as one each. */
@@ -34,8 +71,6 @@ export function enter (folder: string): () => void {
   return () => { rmSync(path, { force: true }) }
 }
 
-let nextUse = 0
-
 /** Whether any live process uses the server of the folder. */
 export function isUsed (folder: string): boolean {
   const users = join(folder, 'users')
@@ -46,13 +81,11 @@ export function isUsed (folder: string): boolean {
   })
 }
 
-/** Undefined while the file is being written. */
-function readPid (path: string): number | undefined {
+function readText (path: string): string {
   try {
-    const text = readFileSync(path, 'utf8')
-    return text === '' ? undefined : Number(text)
+    return readFileSync(path, 'utf8')
   } catch {
-    return undefined
+    return ''
   }
 }
 

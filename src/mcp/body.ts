@@ -18,6 +18,12 @@ export function mayBatch (protocolVersion: string | string[] | undefined): boole
   return protocolVersion === undefined || protocolVersion === '2025-03-26'
 }
 
+/** Whether an id can't be echoed exactly, or stands twice in a batch, so that an answer would belong to two requests. */
+export function hasBadIds (body: unknown): boolean {
+  const ids = (Array.isArray(body) ? body : [body]).flatMap((message) => message?.id ?? [])
+  return new Set(ids).size < ids.length || ids.some((id) => typeof id === 'number' && !Number.isSafeInteger(id))
+}
+
 interface ToolsCall { id?: unknown, params: { name: string, arguments?: unknown } }
 
 /** Every tools/call of the body: one message, or the elements of a batch. */

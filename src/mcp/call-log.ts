@@ -4,6 +4,8 @@ import type { Outcome } from './outcome.ts'
 
 const levels: Partial<Record<Outcome, 'info' | 'error'>> = { ok: 'info', input_required: 'info', tool_error: 'info', invalid: 'info', cancelled: 'info', error: 'error' }
 
+const maxCauses = 3
+
 /** One line per attempt, whatever its outcome. Arguments, results and text from clients are never in it. */
 export function createCallLog (log: FastifyBaseLogger): Stages['telemetry'] {
   return {
@@ -26,9 +28,9 @@ export function createCallLog (log: FastifyBaseLogger): Stages['telemetry'] {
 }
 
 /** PostgreSQL's messages quote data, so of those only codes and names are kept. */
-export function describeCause (thrown: unknown): Record<string, unknown> {
+export function describeCause (thrown: unknown, depth = 0): Record<string, unknown> {
   const error = thrown as Error & Record<string, unknown>
-  const cause = error?.cause === undefined ? undefined : describeCause(error.cause)
+  const cause = error?.cause === undefined || depth >= maxCauses ? undefined : describeCause(error.cause, depth + 1)
   if (!(error instanceof Error)) return { type: typeof thrown }
   if (typeof error.severity === 'string') {
     const { code, routine, schema, table, column, constraint } = error

@@ -67,10 +67,24 @@ export function createCallTool (stages: Stages): CallTool {
     let cause: unknown
     const settled = await run(attempt).catch((thrown: unknown) => {
       cause = thrown
-      return settleError(attempt, thrown)
+      return settleSafely(attempt, thrown)
     })
-    finish(settled, cause)
+    try {
+      finish(settled, cause)
+    } catch {
+      // what a handler threw can be anything, even something that can't be looked at
+      finish(settled, new Error('the cause can\'t be described'))
+    }
     return settled // 9: the lane puts it into its envelope
+  }
+}
+
+/** Also for what can't be serialised or even looked at: a handler may throw anything. */
+function settleSafely (attempt: Attempt, thrown: unknown): Settled {
+  try {
+    return settleError(attempt, thrown)
+  } catch {
+    return settleError(attempt, undefined)
   }
 }
 

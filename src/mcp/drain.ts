@@ -31,7 +31,7 @@ export function createDrain (callTool: CallTool): Drain {
       const overtime = delay(graceMs, undefined, { signal: late.signal, ref: false }).then(() => {
         for (const attempt of inFlight.keys()) attempt.abort('timeout')
       }, () => {})
-      while (inFlight.size > 0) await Promise.all(inFlight.values())
+      while (inFlight.size > 0) await Promise.allSettled(inFlight.values())
       late.abort()
       await overtime
     }

@@ -16,6 +16,7 @@ export function toHttpError (error: FastifyError): HttpError {
     case 'MCP_UNAUTHENTICATED': return answer(errorCodes.unauthenticated, error.message)
     case 'MCP_FOREIGN_HOST': return answer(errorCodes.foreignHost, error.message)
     case 'MCP_BATCH_REFUSED':
+    case 'MCP_IDS_REFUSED':
     case 'MCP_BODY_TOO_DEEP': return answer(invalidRequest, error.message)
     case 'FST_ERR_CTP_BODY_TOO_LARGE': return answer(invalidRequest, 'The body is larger than this server accepts')
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE': return answer(invalidRequest, 'Send the body as application/json')
@@ -36,5 +37,6 @@ export function toWebRequest (request: FastifyRequest, signal: AbortSignal): Req
 
 /** No Accept, or one that takes everything, counts as the two types that MCP wants. */
 function bothTypesIfAny (accept: string | null): string {
-  return accept === null || accept.includes('*/*') ? 'application/json, text/event-stream' : accept.toLowerCase()
+  if (accept === null || accept.includes('*/*')) return 'application/json, text/event-stream'
+  return accept.toLowerCase().replace('application/*', 'application/json').replace('text/*', 'text/event-stream')
 }

@@ -30,12 +30,21 @@ export function compileInput (input: TObject): (args: unknown) => Checked {
 /** Unknown keys are refused unless an object says itself what else it takes. */
 export function closed (schema: Shape): Shape {
   const copy: Shape = { ...schema }
-  if (schema.properties !== undefined) {
-    copy.properties = Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, closed(property)]))
+  for (const key of ['properties', 'patternProperties', '$defs'] as const) {
+    if (schema[key] !== undefined) copy[key] = Object.fromEntries(Object.entries(schema[key] as Record<string, Shape>).map(([name, inner]) => [name, closed(inner)]))
   }
   if (schema.items !== undefined && !Array.isArray(schema.items)) copy.items = closed(schema.items)
+  for (const key of ['anyOf', 'oneOf'] as const) {
+    if (schema[key] !== undefined) copy[key] = schema[key].map(closedAlternative)
+  }
+  if (typeof schema.additionalProperties === 'object') copy.additionalProperties = closed(schema.additionalProperties as Shape)
   if (schema.type === 'object' && schema.additionalProperties === undefined && schema.patternProperties === undefined) copy.additionalProperties = false
   return copy
+}
+
+/** An alternative that only adds conditions (say, `required`) to its parent's properties stays open. */
+function closedAlternative (schema: Shape): Shape {
+  return schema.properties === undefined ? schema : closed(schema)
 }
 
 function acceptsNull (schema: Shape): boolean {

@@ -101,6 +101,7 @@ function faultOf (tool: Tool): string | undefined {
   if (tool.effect !== 'read' && tool.effect !== 'write') return 'its effect must be \'read\' or \'write\''
   if (tool.effect === 'write') return 'effect \'write\' is refused: this version has no transaction for writes yet; declare a tool that reads'
   if (tool.config !== undefined) return 'it declares config, which this version does not read yet; drop it'
+  if (tool.limits?.concurrency !== undefined || tool.limits?.perMinute !== undefined) return 'it declares limits.concurrency or limits.perMinute, which this version does not enforce yet; drop them (timeoutMs works)'
   if (tool.output === undefined) return 'it has no output; declare an object schema, or \'blocks\''
   return rootFault('input', tool.input) ?? (tool.output === 'blocks' ? undefined : rootFault('output', tool.output))
 }
@@ -108,6 +109,7 @@ function faultOf (tool: Tool): string | undefined {
 function rootFault (side: 'input' | 'output', schema: TObject): string | undefined {
   const root = schema as unknown as Record<string, unknown> | undefined
   if (root === undefined || root === null || root.type !== 'object') return `its ${side} must be an object schema (type: object)`
+  if (side === 'input' && root.additionalProperties === undefined && ['allOf', 'if'].some((keyword) => keyword in root)) return 'its input combines schemas with allOf or if; list every property at the top level and add additionalProperties: false'
   const union = ['anyOf', 'oneOf', '$ref'].find((keyword) => keyword in root)
   return union === undefined ? undefined : `its ${side} has ${union} at the top level, which makes some clients drop every tool; move it into a property`
 }

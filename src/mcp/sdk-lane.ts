@@ -114,11 +114,11 @@ function hideInternals ({ server }: McpServer): void {
 }
 
 function plainText (text: string): string {
-  const report = text.indexOf('[\n')
-  if (report === -1) return text
-  const before = text.slice(0, report) || 'Invalid request: '
+  const report = /^(Invalid [\w/]+ [\w ]+: )?\[\n/.exec(text)
+  if (report === null) return text
+  const before = report[1] ?? 'Invalid request: '
   try {
-    const [first] = JSON.parse(text.slice(report)) as Array<{ path: string[], message: string }>
+    const [first] = JSON.parse(text.slice(report[1]?.length ?? 0)) as Array<{ path: string[], message: string }>
     return `${before}${first?.path.join('.')}: ${first?.message}`
   } catch {
     return before

@@ -29,6 +29,7 @@ t.test('get_record_detail on PostgreSQL', async (t) => {
   const [id] = await insertSampleRecords(url)
   await runSql(url, `insert into records (id, name, metadata) values
     ('11111111-1111-4111-8111-111111111111', 'big', '{"big": 9007199254740993, "list": [12345678901234567890, 0.1], "text": "9007199254740993"}'),
+    ('33333333-3333-4333-8333-333333333333', 'list', '[1, 2]'),
     ('22222222-2222-4222-8222-222222222222', 'bare', null)`)
   const client = mcpClient(await buildApp(t, { env: { DATABASE_URL: url } }))
 
@@ -53,6 +54,10 @@ t.test('get_record_detail on PostgreSQL', async (t) => {
   t.test('whole numbers beyond 2^53 in metadata come out as text instead of other numbers', async (t) => {
     const { metadata } = (await client.call('get_record_detail', { record_id: '11111111-1111-4111-8111-111111111111' })).message.result.structuredContent
     t.same(metadata, { big: '9007199254740993', list: ['12345678901234567890', 0.1], text: '9007199254740993' })
+  })
+
+  t.test('metadata that is no object is wrapped in one', async (t) => {
+    t.same((await client.call('get_record_detail', { record_id: '33333333-3333-4333-8333-333333333333' })).message.result.structuredContent.metadata, { value: [1, 2] })
   })
 
   t.test('a record without values has nulls, not empty texts', async (t) => {

@@ -33,7 +33,9 @@ t.test('every way a handler can fail settles, and only a ToolError speaks to the
     ['a string', 'error', /^The tool failed/],
     [undefined, 'error', /^The tool failed/],
     [null, 'error', /^The tool failed/],
-    [{ code: {} }, 'error', /^The tool failed/]
+    [{ code: {} }, 'error', /^The tool failed/],
+    [new ToolError('conflict', 'x', { n: 5n as never }), 'error', /^The tool failed/],
+    [Object.defineProperty(new Error('x'), 'code', { get () { throw new Error('a trap') } }), 'error', /^The tool failed/]
   ]
   for (const [thrown, outcome, text] of cases) {
     const { callTool, recorded, ended } = pipelineOf()

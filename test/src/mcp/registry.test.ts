@@ -17,9 +17,11 @@ t.test('a wrong tool stops the boot with a sentence that names it and the fix', 
     [{ effect: 'delete' }, /effect must be 'read' or 'write'/],
     [{ effect: 'write' }, /effect 'write' is refused/],
     [{ config: Type.Object({}) }, /declares config/],
+    [{ limits: { perMinute: 5 } }, /does not enforce yet/],
     [{ output: undefined }, /no output/],
     [{ input: undefined }, /input must be an object schema/],
     [{ input: Type.String() }, /input must be an object schema/],
+    [{ input: { ...Type.Object({}), allOf: [] } }, /additionalProperties: false/],
     [{ input: { ...Type.Object({}), anyOf: [] } }, /input has anyOf at the top level/],
     [{ output: { ...Type.Object({}), oneOf: [] } }, /output has oneOf at the top level/],
     [{ input: { ...Type.Object({}), $ref: '#/x' } }, /\$ref at the top level/],
@@ -71,6 +73,8 @@ t.test('input: null means omitted, defaults are filled in, nothing is coerced', 
       nullable: Type.Optional(Nullable(Type.String())),
       big: Type.Optional(Type.Number()),
       kind: Type.Optional(Type.Enum(['a', 'b'])),
+      either: Type.Optional(Type.Union([Type.Object({ b: Type.String() }), Type.String()])),
+      named: Type.Optional(Type.Record(Type.String(), Type.Object({ b: Type.String() }))),
       said: Type.Optional(Type.String({ minLength: 2, errorMessage: 'said has two letters at least' }))
     })
   })
@@ -82,7 +86,7 @@ t.test('input: null means omitted, defaults are filled in, nothing is coerced', 
     [{ o: '{"s":"x"}' }, /o must be an object, not a string/], [{ o: { s: 5 } }, /o\.s must be a string, not a number/], [{ o: { x: 1 } }, /o has no "x"; allowed: s/],
     [{ list: [{ k: 'a' }, { k: 1 }] }, /list\.1\.k must be a string/], [{ kind: 'c' }, /kind must be one of: "a", "b"/], [{ kind: 5 }, /kind must be one of/],
     [{ said: 'x' }, /^said has two letters at least$/], [{ said: 5 }, /^said has two letters at least$/],
-    [{ big: 2 ** 53 }, /big is a number that can't be kept exactly/], [{ zzz: null }, /arguments has no "zzz"/], [JSON.parse('{"__proto__":1}'), /arguments has no "__proto__"/], [{ constructor: 1 }, /has no "constructor"/]
+    [{ big: 2 ** 53 }, /big is a number that can't be kept exactly/], [{ zzz: null }, /arguments has no "zzz"/], [JSON.parse('{"__proto__":1}'), /arguments has no "__proto__"/], [{ constructor: 1 }, /has no "constructor"/], [{ either: { b: '1', z: 1 } }, /either/], [{ named: { x: { b: '1', z: 1 } } }, /named/]
   ]
   for (const [args, message] of cases) {
     const checked = check(args)
