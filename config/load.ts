@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { envSchema as validate } from 'env-schema'
 import type { Ajv } from 'ajv'
@@ -30,9 +30,9 @@ const pythonLevels: Record<string, string> = { warning: 'warn', critical: 'fatal
 export function loadConfig (environment: Environment = processEnvironment(), checks = crossChecks): LoadedConfig {
   const problems: string[] = []
   const warnings: string[] = []
-  const data = gather(environment, problems, warnings)
-  const given = new Set(Object.keys(data))
   const faulty = new Set<string>()
+  const data = gather(environment, faulty, problems, warnings)
+  const given = new Set(Object.keys(data))
 
   const env = validated(data, faulty, problems)
   problems.push(...checks(env, given, faulty))
@@ -47,30 +47,34 @@ export function loadConfig (environment: Environment = processEnvironment(), che
 }
 
 function processEnvironment (): Environment {
-  const dotenv = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}
-  return { ...dotenv, ...process.env }
+  if (statSync('.env', { throwIfNoEntry: false })?.isFile() !== true) return process.env
+  const set = new Set(Object.entries(process.env).filter(([, value]) => value !== '').map(([name]) => name.toUpperCase()))
+  const fromFile = Object.entries(parseEnv(readFileSync('.env', 'utf8').replace(/^\uFEFF/, ''))).filter(([name]) => !set.has(name.toUpperCase()))
+  return { ...process.env, ...Object.fromEntries(fromFile) }
 }
 
 /** Finds each variable under its name in any case or in the file that NAME_FILE points to; empty means unset. */
-function gather (environment: Environment, problems: string[], warnings: string[]): Record<string, string> {
+function gather (environment: Environment, faulty: Set<string>, problems: string[], warnings: string[]): Record<string, string> {
   const byName = new Map<string, string>()
   for (const [name, value] of Object.entries(environment)) {
     const upper = name.toUpperCase()
     if (value === undefined || value === '' || (name !== upper && environment[upper])) continue
     byName.set(upper, value)
   }
-  for (const name of reserved) {
+  for (const name of [...reserved, ...reserved.map((name) => `${name}_FILE`)]) {
     if (byName.has(name)) problems.push(`${name} is set, but this version has no part that reads it; unset it`)
   }
 
   const data: Record<string, string> = {}
   for (const [name, schema] of variables) {
+    const before = problems.length
     const value = valueOf(name, byName, problems, warnings)
+    if (problems.length > before) faulty.add(name)
     if (value === undefined) continue
     const lower = value.toLowerCase()
     if (schema.type === 'boolean') data[name] = truth[lower] ?? value
     else if (schema.enum !== undefined) data[name] = name === 'LOG_LEVEL' ? pythonLevels[lower] ?? lower : lower
-    else data[name] = value
+    else data[name] = schema.type === 'integer' && !Number.isFinite(Number(value)) ? 'no number' : value // the validator would take Infinity
   }
   return data
 }

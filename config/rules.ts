@@ -47,12 +47,14 @@ function isPlaceholder (value: string | undefined): boolean {
 function urlProblem (name: string, value: string | undefined): string | undefined {
   if (value === undefined) return undefined
   try {
-    const url = new URL(value)
-    decodeURIComponent(url.username + url.password)
-    return undefined
+    const { username, password, hostname, pathname, hash } = new URL(value)
+    decodeURIComponent(username + password + hostname + pathname)
+    // a '#' or '/' in a password ends the part that was meant to hold it
+    if (hash === '' && !/^\/[^/]*[@/]/.test(pathname)) return undefined
   } catch {
-    return `${name} can't be read as a URL; percent-encode special characters in its user name and password`
+    // told below
   }
+  return `${name} can't be read as a URL; percent-encode special characters in its user name and password`
 }
 
 function entryProblem (name: string, value: string, isGood: (entry: string) => boolean, wanted: string): string | undefined {
@@ -61,5 +63,5 @@ function entryProblem (name: string, value: string, isGood: (entry: string) => b
 }
 
 function isOrigin (entry: string): boolean {
-  return URL.canParse(entry) && new URL(entry).origin === entry.toLowerCase()
+  return /^https?:\/\/[^*]+$/i.test(entry) && URL.canParse(entry) && new URL(entry).origin === entry.toLowerCase()
 }

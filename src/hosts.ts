@@ -1,3 +1,5 @@
+import { isIPv6 } from 'node:net'
+
 /** Splits a comma-separated setting; white space around entries and empty entries don't count. */
 export function splitList (value: string): string[] {
   return value.split(',').map((entry) => entry.trim()).filter((entry) => entry !== '')
@@ -10,7 +12,10 @@ const hostPattern = /^(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::(
 /** Reads `name`, `name:port`, `[v6]` or `[v6]:port`, in any case; anything else is undefined. */
 export function parseHostEntry (text: string): HostEntry | undefined {
   const match = hostPattern.exec(text.toLowerCase())
-  return match === null ? undefined : { hostname: match[1] as string, port: match[2] }
+  if (match === null) return undefined
+  const [, hostname, port] = match as unknown as [string, string, string | undefined]
+  if (hostname.startsWith('[') && !isIPv6(hostname.slice(1, -1))) return undefined
+  return port !== undefined && (Number(port) < 1 || Number(port) > 65535) ? undefined : { hostname, port }
 }
 
 /**

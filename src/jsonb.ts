@@ -1,5 +1,5 @@
 const mayBeUnsafe = /\d{16}|\d[eE]/
-const stringOrNumber = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+const stringOrNumber = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
 /** Parses a json or jsonb column; whole numbers that a double can't hold exactly become strings instead of other numbers. */
 export function parseJsonb (text: string): unknown {
