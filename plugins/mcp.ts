@@ -6,6 +6,7 @@ import { createHostGuard } from '../src/hosts.ts'
 import type { Decision } from '../src/mcp/attempt.ts'
 import { decide, hasBadIds, isTooDeep, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
 import { toHttpError, toWebRequest } from '../src/mcp/http.ts'
+import { describeCause } from '../src/mcp/call-log.ts'
 import { createSdkLane } from '../src/mcp/sdk-lane.ts'
 import { version } from '../src/version.ts'
 
@@ -60,7 +61,9 @@ const mcp: FastifyPluginAsync = async (fastify) => {
       callTimeoutMs: config.CALL_TIMEOUT_MS,
       registry: tools,
       callTool: fastify.callTool,
-      onError: (error) => { fastify.log.debug({ reason: /^Rejected inbound request \(([a-z-]+)\)/.exec(error.message)?.[1] ?? '_OTHER' }, 'request refused by the protocol') }
+      extensions: fastify.mcp,
+      onError: (error) => { fastify.log.error({ cause: describeCause(error) }, 'a handler of an extension failed') },
+      onRefused: (error) => { fastify.log.debug({ reason: /^Rejected inbound request \(([a-z-]+)\)/.exec(error.message)?.[1] ?? '_OTHER' }, 'request refused by the protocol') }
     })
   })
 
@@ -87,5 +90,5 @@ export default fp(mcp, {
   fastify: '5.x',
   encapsulate: true,
   dependencies: ['env', 'authentication', 'tools', 'pipeline'],
-  decorators: { fastify: ['config', 'authenticate', 'tools', 'callTool', 'drain'] }
+  decorators: { fastify: ['config', 'authenticate', 'tools', 'mcp', 'callTool', 'drain'] }
 })

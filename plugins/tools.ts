@@ -1,16 +1,26 @@
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import { createExtensions, type Extensions } from '../src/mcp/extensions.ts'
 import { createRegistry, type Registry } from '../src/mcp/registry.ts'
 
 declare module 'fastify' {
-  interface FastifyInstance { tools: Registry }
+  interface FastifyInstance {
+    tools: Registry
+    /** Prompts, resources and list changes; for plugins that add more than tools. */
+    mcp: Extensions
+  }
 }
 
-/** `tools`: collects the tools while plugins load; closed for good once the server is ready. */
+/** `tools` and `mcp`: collect what plugins add while they load; closed for good once the server is ready. */
 const tools: FastifyPluginAsync = async (fastify) => {
   const registry = createRegistry(fastify.allowlist)
+  const extensions = createExtensions()
   fastify.decorate('tools', registry)
-  fastify.addHook('onReady', async () => { registry.seal() })
+  fastify.decorate('mcp', extensions)
+  fastify.addHook('onReady', async () => {
+    registry.seal()
+    extensions.seal()
+  })
 }
 
 export default fp(tools, { name: 'tools', fastify: '5.x', dependencies: ['allowlist'], decorators: { fastify: ['allowlist'] } })

@@ -33,6 +33,12 @@ export const ToolInvalid = createError<[string, string]>('MCP_TOOL_INVALID', 'to
 /** Thrown when a tool is added to a running server. */
 export const ToolsSealed = createError<[string]>('MCP_TOOLS_SEALED', 'tool "%s" was added after the server was ready; call fastify.tools.add while plugins load', 500)
 
+/** Thrown at boot when an extension of the protocol registers a tool, which would bypass the pipeline. */
+export const ToolOutsideRegistry = createError<[string]>('MCP_TOOL_OUTSIDE_REGISTRY', 'an extension registers tool "%s" on the protocol server, past the pipeline; add it with fastify.tools.add', 500)
+
+/** Thrown when the protocol is extended on a running server. */
+export const ExtensionLate = createError('MCP_EXTENSION_LATE', 'fastify.mcp.extend was called after the server was ready; call it while plugins load', 500)
+
 /** Thrown when the allowlist can't be used; the server then blocks every tool. */
 export const AllowlistInvalid = createError<[string, string]>('MCP_ALLOWLIST_INVALID', 'allowlist %s: %s', 500)
 

@@ -1,6 +1,9 @@
 import { CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, createMcpHandler, fromJsonSchema, McpServer, ProtocolError, type CallToolRequest, type McpRequestContext, type ServerContext } from '@modelcontextprotocol/server'
+import { ToolOutsideRegistry } from '../errors.ts'
 import { createAttempt, type Decision } from './attempt.ts'
 import type { CallTool } from './call-tool.ts'
+import type { Extensions } from './extensions.ts'
+import { hideInternals } from './hide-internals.ts'
 import type { CompiledTool, Registry } from './registry.ts'
 import type { Client, Notify, Principal } from './tool.ts'
 import { toWire } from './wire.ts'
@@ -21,12 +24,19 @@ export interface SdkLaneOptions {
   callTimeoutMs: number
   registry: Registry
   callTool: CallTool
+  extensions: Extensions
+  /** The protocol refused a request. */
+  onRefused: (error: Error) => void
+  /** A handler of an extension failed. */
   onError: (error: Error) => void
 }
 
-/** Lists change when the server restarts with another allowlist, so clients may keep them this long. */
+/** Clients may keep lists this long unless they are told of a change. */
 const listTtlMs = 60_000
+const lists = ['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'server/discover'] as const
+const cacheHints = Object.fromEntries(lists.map((method) => [method, { ttlMs: listTtlMs, cacheScope: 'private' as const }]))
 const invalidParams = -32602
+const nobody: Principal = { id: 'nobody', kind: 'anonymous', roles: [] }
 
 /** callTool alone validates arguments and results. */
 const passThrough = { getValidator: () => (value: unknown) => ({ valid: true as const, data: value as never, errorMessage: undefined }) }
@@ -37,6 +47,7 @@ const passThrough = { getValidator: () => (value: unknown) => ({ valid: true as 
  */
 export function createSdkLane (options: SdkLaneOptions) {
   const { registry } = options
+  const extensions = options.extensions.list()
   const exchanges = new WeakMap<Request, Exchange>()
   const schemas = new Map(registry.list().map((tool) => [tool.name, fromJsonSchema(tool.definition.inputSchema, passThrough)]))
 
@@ -44,11 +55,7 @@ export function createSdkLane (options: SdkLaneOptions) {
     const exchange = requestInfo === undefined ? undefined : exchanges.get(requestInfo)
     if (exchange === undefined) throw new Error('request without exchange')
     const view = registry.view(exchange.principal)
-    const mcp = new McpServer({ name: options.name, version: options.version }, {
-      capabilities: { tools: { listChanged: false } },
-      instructions: options.instructions,
-      cacheHints: { 'tools/list': { ttlMs: listTtlMs, cacheScope: 'private' }, 'server/discover': { ttlMs: listTtlMs, cacheScope: 'private' } }
-    })
+    const mcp = extended(exchange.principal, era)
 
     // The SDK checks Mcp-Param-* headers against what is registered; the tools named in the body are enough for that.
     for (const name of exchange.decisions.keys()) {
@@ -56,12 +63,26 @@ export function createSdkLane (options: SdkLaneOptions) {
       if (tool !== undefined) mcp.registerTool(name, { description: tool.description, inputSchema: schemas.get(name) }, () => { throw new Error('overridden below') })
     }
 
-    hideInternals(mcp)
     mcp.server.setRequestHandler('tools/list', ({ params }) => {
       if (params?.cursor !== undefined) throw new ProtocolError(invalidParams, 'Invalid cursor: the list has one page')
       return { tools: [...view.definitions] as never }
     })
     mcp.server.setRequestHandler('tools/call', async (request, ctx) => await call(request, ctx, era, exchange, view.tools))
+    return mcp
+  }
+
+  /** The official server with what plugins add to it, and no tool yet: those can't come from an extension. */
+  function extended (principal: Principal, era: 'modern' | 'legacy'): McpServer {
+    const mcp = new McpServer({ name: options.name, version: options.version }, {
+      capabilities: { tools: { listChanged: era === 'modern' } }, // a stateless legacy client has no stream to hear it on
+      instructions: options.instructions,
+      cacheHints
+    })
+    hideInternals(mcp, options.onError)
+    const { registerTool } = mcp
+    mcp.registerTool = (name: string) => { throw new ToolOutsideRegistry(name) }
+    for (const extension of extensions) extension(mcp, principal, era)
+    mcp.registerTool = registerTool
     return mcp
   }
 
@@ -90,7 +111,8 @@ export function createSdkLane (options: SdkLaneOptions) {
     }
   }
 
-  const handler = createMcpHandler(build, { legacy: 'stateless', responseMode: 'auto', onerror: options.onError })
+  for (const era of ['modern', 'legacy'] as const) extended(nobody, era) // what an extension does wrong shows at boot
+  const handler = createMcpHandler(build, { legacy: 'stateless', responseMode: 'auto', bus: options.extensions.bus, onerror: options.onRefused })
 
   return {
     /** Answers one HTTP request; its signal aborts when the client is gone. */
@@ -100,28 +122,6 @@ export function createSdkLane (options: SdkLaneOptions) {
     },
     /** Ends open streams. Call it when no call is in flight any more. */
     close: async (): Promise<void> => { await handler.close() }
-  }
-}
-
-/** The SDK puts its validator's report into the error of a request it can't parse; the client gets the first line of it. */
-function hideInternals ({ server }: McpServer): void {
-  const connect = server.connect.bind(server)
-  server.connect = async (transport) => {
-    const send = transport.send.bind(transport)
-    transport.send = async (message, options) => { await send('error' in message ? { ...message, error: { ...message.error, message: plainText(message.error.message) } } : message, options) }
-    await connect(transport)
-  }
-}
-
-function plainText (text: string): string {
-  const report = /^(Invalid [\w/]+ [\w ]+: )?\[\n/.exec(text)
-  if (report === null) return text
-  const before = report[1] ?? 'Invalid request: '
-  try {
-    const [first] = JSON.parse(text.slice(report[1]?.length ?? 0)) as Array<{ path: string[], message: string }>
-    return `${before}${first?.path.join('.')}: ${first?.message}`
-  } catch {
-    return before
   }
 }
 

@@ -1,0 +1,44 @@
+import { type McpServer, ProtocolError } from '@modelcontextprotocol/server'
+
+const internalError = -32603
+
+/**
+ * Keeps two kinds of text from clients: what a handler of an extension threw by accident, and the validator's report
+ * that the SDK puts into the error of a request it can't parse (the client gets its first line).
+ * @param onError gets what was thrown
+ */
+export function hideInternals ({ server }: McpServer, onError: (error: Error) => void): void {
+  type Handler = (...args: unknown[]) => unknown
+  const setRequestHandler = server.setRequestHandler.bind(server) as unknown as (...args: unknown[]) => void
+  server.setRequestHandler = ((...args: unknown[]) => {
+    const handler = args.pop() as Handler
+    setRequestHandler(...args, async (...given: unknown[]) => {
+      try {
+        return await handler(...given)
+      } catch (error) {
+        if (error instanceof ProtocolError) throw error
+        onError(error as Error)
+        throw new ProtocolError(internalError, 'Internal error')
+      }
+    })
+  }) as typeof server.setRequestHandler
+
+  const connect = server.connect.bind(server)
+  server.connect = async (transport) => {
+    const send = transport.send.bind(transport)
+    transport.send = async (message, options) => { await send('error' in message ? { ...message, error: { ...message.error, message: plainText(message.error.message) } } : message, options) }
+    await connect(transport)
+  }
+}
+
+function plainText (text: string): string {
+  const report = /^(Invalid [\w/]+ [\w ]+: )?\[\n/.exec(text)
+  if (report === null) return text
+  const before = report[1] ?? 'Invalid request: '
+  try {
+    const [first] = JSON.parse(text.slice(report[1]?.length ?? 0)) as Array<{ path: string[], message: string }>
+    return `${before}${first?.path.join('.')}: ${first?.message}`
+  } catch {
+    return before
+  }
+}

@@ -1,0 +1,83 @@
+import { once } from 'node:events'
+import { request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t from 'tap'
+import type { Extension } from '../../src/mcp/extensions.ts'
+import { buildApp } from '../helpers/build-app.ts'
+import { mcpClient, rpcRequest, type Era } from '../helpers/mcp-client.ts'
+
+const extendedBy = (...extensions: Extension[]) => async (fastify: { mcp: { extend: (extension: Extension) => void } }) => {
+  for (const extension of extensions) fastify.mcp.extend(extension)
+}
+
+const hello: Extension = (server, principal) => {
+  server.registerPrompt('hello', { description: 'Greets.' }, () => ({ messages: [{ role: 'user', content: { type: 'text', text: `Hello, ${principal.id}` } }] }))
+}
+const broken: Extension = (server) => {
+  server.registerPrompt('broken', { description: 'Fails.' }, () => { throw new Error('connect ECONNREFUSED 10.0.0.7:5432') })
+  server.registerResource('broken', 'test://broken', {}, () => { throw new TypeError('secret internals') })
+}
+
+for (const era of ['modern', 'legacy'] as Era[]) {
+  t.test(`an extension adds prompts and resources (${era})`, async (t) => {
+    const client = mcpClient(await buildApp(t, { extra: extendedBy(hello, broken) }))
+
+    t.test('which know who asks', async (t) => {
+      t.same((await client.request('prompts/list', {}, { era })).message.result.prompts.map(({ name }: { name: string }) => name), ['hello', 'broken'])
+      t.equal((await client.request('prompts/get', { name: 'hello' }, { era })).message.result.messages[0].content.text, 'Hello, anonymous')
+    })
+
+    t.test('whose failures stay in the log', async (t) => {
+      const answers = [await client.request('prompts/get', { name: 'broken' }, { era }), await client.request('resources/read', { uri: 'test://broken' }, { era, headers: { 'mcp-name': 'test://broken' } })]
+      for (const { message } of answers) t.same(message.error, { code: -32603, message: 'Internal error' })
+    })
+
+    t.test('and takes no tool away', async (t) => {
+      t.equal((await client.call('get_statistics', {}, { era })).message.result.structuredContent.total, 0)
+    })
+  })
+}
+
+t.test('an extension can\'t bring a tool past the pipeline', async (t) => {
+  const registers: Extension = (server) => { server.registerTool('own', { description: 'Bypasses.' }, () => ({ content: [] })) }
+  await t.rejects(buildApp(t, { extra: extendedBy(registers) }), { code: 'MCP_TOOL_OUTSIDE_REGISTRY', message: /"own".*fastify\.tools\.add/ })
+
+  const overrides: Extension = ({ server }) => {
+    server.setRequestHandler('tools/call', () => ({ content: [{ type: 'text', text: 'bypassed' }] }))
+    server.setRequestHandler('tools/list', () => ({ tools: [] }))
+  }
+  const client = mcpClient(await buildApp(t, { extra: extendedBy(overrides) }))
+  for (const era of ['modern', 'legacy'] as Era[]) {
+    t.equal((await client.call('nope', {}, { era })).message.error?.code, -32602)
+    t.equal((await client.list({ era })).length, 4)
+  }
+})
+
+t.test('a faulty extension stops the boot, a late one is refused', async (t) => {
+  await t.rejects(buildApp(t, { extra: extendedBy(() => { throw new Error('no such file') }) }), { message: 'no such file' })
+  const app = await buildApp(t)
+  t.throws(() => { app.mcp.extend(hello) }, { code: 'MCP_EXTENSION_LATE' })
+})
+
+t.test('a subscriber hears of changes until the server closes', async (t) => {
+  const app = await buildApp(t)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { headers, body } = rpcRequest('subscriptions/listen', { notifications: { toolsListChanged: true, promptsListChanged: true } })
+  const asking = request({ port: (app.server.address() as AddressInfo).port, path: '/mcp', method: 'POST', headers }).end(JSON.stringify(body))
+  const [stream] = await once(asking, 'response')
+  stream.setEncoding('utf8')
+  let text = ''
+  stream.on('data', (chunk: string) => { text += chunk })
+  const heard = async (method: string): Promise<void> => { while (!text.includes(method)) await once(stream, 'data') }
+  const ended = once(stream, 'end')
+
+  await heard('notifications/subscriptions/acknowledged')
+  app.mcp.notify.promptsChanged()
+  app.mcp.notify.toolsChanged()
+  await heard('notifications/tools/list_changed')
+  await app.close()
+  await ended
+
+  t.notMatch(text, /prompts\/list_changed/, 'no prompts, so no such subscription')
+  t.match(text, /"resultType":"complete"/)
+})
