@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { blockEverything, parseAllowlist, type Allowlist } from '../src/allowlist.ts'
+import { AllowlistUnmatched, oneLine } from '../src/errors.ts'
 
 declare module 'fastify' {
   interface FastifyInstance { allowlist: Allowlist }
 }
 
-/** `allowlist`: which tools may be called. Without a valid file nothing may, and the log says so. */
+/** `allowlist`: which tools may be called. Without a valid file nothing may, and the log says so; a name that no tool has stops the boot. */
 const allowlist: FastifyPluginAsync = async (fastify) => {
   const path = fastify.config.ALLOWLIST_PATH
   fastify.decorate('allowlist', await load(path).catch((error: NodeJS.ErrnoException) => {
@@ -16,10 +17,8 @@ const allowlist: FastifyPluginAsync = async (fastify) => {
   }))
 
   fastify.addHook('onReady', async () => {
-    const known = new Set(fastify.tools.list().map(({ name }) => name))
-    for (const tool of fastify.allowlist.tools) {
-      if (!known.has(tool)) fastify.log.error({ path, tool, known: [...known] }, 'the allowlist names a tool that does not exist')
-    }
+    const unmatched = fastify.allowlist.named.filter((name) => fastify.tools.get(name) === undefined)
+    if (unmatched.length > 0) throw oneLine(new AllowlistUnmatched(path, unmatched.join(', '), fastify.tools.list().map(({ name }) => name).join(', ')))
   })
 }
 

@@ -2,10 +2,16 @@ import fastifyEnv from '@fastify/env'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { envSchema } from '../config/env.ts'
-import { loadConfig, ownKeywords, type Config, type Environment } from '../config/load.ts'
+import { loadConfig, processEnvironment, refuse, type Config } from '../config/load.ts'
+import { ownKeywords, type Environment } from '../config/variables.ts'
+import { createSettings, type Settings } from '../src/settings.ts'
 
 declare module 'fastify' {
-  interface FastifyInstance { config: Config }
+  interface FastifyInstance {
+    config: Config
+    /** What tools and plugins declare and read for themselves. */
+    settings: Settings
+  }
 }
 
 export interface EnvOptions {
@@ -13,12 +19,19 @@ export interface EnvOptions {
   env?: Environment
 }
 
-/** `config`: the validated environment. A bad one stops the boot with everything that is wrong. */
-const env: FastifyPluginAsync<EnvOptions> = async (fastify, { env }) => {
-  const { config, warnings } = loadConfig(env)
+/** `config` and `settings`: the validated environment. A bad one stops the boot with everything that is wrong. */
+const env: FastifyPluginAsync<EnvOptions> = async (fastify, { env: environment = processEnvironment() }) => {
+  const { config, warnings } = loadConfig(environment)
   await fastify.register(fastifyEnv, { schema: structuredClone(envSchema), data: config, env: false, ajv: { customOptions: ownKeywords } })
   fastify.log.level = config.LOG_LEVEL
   for (const warning of warnings) fastify.log.warn(warning)
+
+  const settings = createSettings(environment)
+  fastify.decorate('settings', settings)
+  fastify.addHook('onReady', async () => { // every tool has declared its own by now
+    refuse(settings.problems())
+    for (const warning of settings.warnings()) fastify.log.warn(warning)
+  })
   if (config.PORTCULLIS_ENV === 'development') {
     fastify.log.info({ auth: config.AUTH_MODE }, 'development: serves this machine only; set PORTCULLIS_ENV=production to serve others')
   }

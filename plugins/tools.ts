@@ -13,7 +13,7 @@ declare module 'fastify' {
 
 /** `tools` and `mcp`: collect what plugins add while they load; closed for good once the server is ready. */
 const tools: FastifyPluginAsync = async (fastify) => {
-  const registry = createRegistry(fastify.allowlist)
+  const registry = createRegistry(fastify.allowlist, fastify.settings)
   const extensions = createExtensions()
   fastify.decorate('tools', registry)
   fastify.decorate('mcp', extensions)
@@ -23,4 +23,4 @@ const tools: FastifyPluginAsync = async (fastify) => {
   })
 }
 
-export default fp(tools, { name: 'tools', fastify: '5.x', dependencies: ['allowlist'], decorators: { fastify: ['allowlist'] } })
+export default fp(tools, { name: 'tools', fastify: '5.x', dependencies: ['env', 'allowlist'], decorators: { fastify: ['settings', 'allowlist'] } })

@@ -5,6 +5,8 @@ import type { Policy } from './mcp/registry.ts'
 
 export interface Allowlist extends Policy {
   tools: ReadonlySet<string>
+  /** The names as the file has them. */
+  named: readonly string[]
 }
 
 // In the flat format it goes without saying; nothing else does.
@@ -24,7 +26,7 @@ export function parseAllowlist (text: string, path: string): Allowlist {
   if (unknown !== undefined) throw new AllowlistInvalid(path, `unknown key ${JSON.stringify(unknown)}; the only key is allowed_tools`)
   const names = (policy as { allowed_tools?: unknown }).allowed_tools
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) throw new AllowlistInvalid(path, 'allowed_tools must be a list of tool names; write allowed_tools: [] to allow none')
-  return allowing([...names, implied], createHash('sha256').update(text).digest('hex'))
+  return allowing(names, [...names, implied], createHash('sha256').update(text).digest('hex'))
 }
 
 function valueOf (document: ReturnType<typeof parseDocument>, path: string): unknown {
@@ -36,9 +38,9 @@ function valueOf (document: ReturnType<typeof parseDocument>, path: string): unk
 }
 
 /** What holds while there is no valid policy. */
-export const blockEverything: Allowlist = allowing([], 'none')
+export const blockEverything: Allowlist = allowing([], [], 'none')
 
-function allowing (names: string[], digest: string): Allowlist {
-  const tools = new Set(names)
-  return { digest, tools, allows: (_principal, toolName) => tools.has(toolName) }
+function allowing (named: string[], allowed: string[], digest: string): Allowlist {
+  const tools = new Set(allowed)
+  return { digest, tools, named, allows: (_principal, toolName) => tools.has(toolName) }
 }

@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import autoload from '@fastify/autoload'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import allowlist from '../plugins/allowlist.ts'
 import authentication from '../plugins/authentication.ts'
@@ -10,6 +9,7 @@ import health from '../plugins/health.ts'
 import listener from '../plugins/listener.ts'
 import mcp from '../plugins/mcp.ts'
 import pipeline from '../plugins/pipeline.ts'
+import toolFiles from '../plugins/tool-files.ts'
 import tools from '../plugins/tools.ts'
 import { serverOptions } from './server-options.ts'
 
@@ -25,7 +25,7 @@ export default async function app (fastify: FastifyInstance, { env: environment 
   await fastify.register(allowlist)
   await fastify.register(tools) // the registry
   await fastify.register(pipeline) // callTool
-  await fastify.register(autoload, { dir: join(import.meta.dirname, '../tools'), forceESM: true })
+  await fastify.register(toolFiles, { dir: join(import.meta.dirname, '../tools') })
   await fastify.register(health)
   await fastify.register(mcp)
   await fastify.register(fallbacks)

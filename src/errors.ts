@@ -30,6 +30,9 @@ export const ToolDuplicate = createError<[string]>('MCP_TOOL_DUPLICATE', 'tool "
 /** Thrown at boot when a tool's declaration is wrong. */
 export const ToolInvalid = createError<[string, string]>('MCP_TOOL_INVALID', 'tool "%s": %s', 500)
 
+/** Thrown at boot when a tool or plugin declares settings that can't be read from the environment. */
+export const SettingsInvalid = createError<[string, string]>('MCP_SETTINGS_INVALID', '%s: %s', 500)
+
 /** Thrown when a tool is added to a running server. */
 export const ToolsSealed = createError<[string]>('MCP_TOOLS_SEALED', 'tool "%s" was added after the server was ready; call fastify.tools.add while plugins load', 500)
 
@@ -41,6 +44,12 @@ export const ExtensionLate = createError('MCP_EXTENSION_LATE', 'fastify.mcp.exte
 
 /** Thrown when the allowlist can't be used; the server then blocks every tool. */
 export const AllowlistInvalid = createError<[string, string]>('MCP_ALLOWLIST_INVALID', 'allowlist %s: %s', 500)
+
+/** Thrown at boot when the allowlist allows what nobody registered, such as a misspelt name. */
+export const AllowlistUnmatched = createError<[string, string, string]>('MCP_ALLOWLIST_UNMATCHED', 'allowlist %s names %s, which no tool is called; correct or remove the line (tools: %s)', 500)
+
+/** Thrown at boot when a file under tools/ does not add the tool of its name. */
+export const ToolFileEmpty = createError<[string, string]>('MCP_TOOL_FILE_EMPTY', '%s adds no tool "%s"; export a plugin from it that calls fastify.tools.add with that name, or move the file out of tools/', 500)
 
 /** Thrown into a handler that uses `call.db` after its call has ended. */
 export const LeaseEnded = createError('MCP_LEASE_ENDED', 'call.db was used after its call had ended; await every statement before the handler returns', 500)

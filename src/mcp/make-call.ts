@@ -21,7 +21,7 @@ export function makeCall (attempt: Attempt, lease: Lease, log: FastifyBaseLogger
       reported = done
       notify({ method: 'notifications/progress', params: { progress: done, total, message } })
     },
-    config: {},
+    config: attempt.tool?.settings ?? {},
     client: attempt.client,
     answers
   }

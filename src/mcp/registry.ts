@@ -1,5 +1,6 @@
 import type { TObject } from 'typebox'
 import { ToolDuplicate, ToolInvalid, ToolsSealed } from '../errors.ts'
+import { createSettings, type Settings } from '../settings.ts'
 import { closed, compileInput, type Checked } from './input.ts'
 import { compileOutput } from './output.ts'
 import type { Json, Output, Principal, Tool, ToolAnnotations } from './tool.ts'
@@ -20,6 +21,8 @@ export interface CompiledTool extends Tool {
   check: (args: unknown) => Checked
   /** Absent for a tool that answers in blocks. */
   shape?: ReturnType<typeof compileOutput>
+  /** The values of its `config`. */
+  settings: Readonly<Record<string, unknown>>
 }
 
 /** Who may call what. `digest` changes whenever an answer may. */
@@ -39,16 +42,16 @@ const maxViews = 1000
 const nothingAllowed: Policy = { digest: '', allows: () => false }
 
 /** Collects tools while plugins load and compiles each; once sealed it never changes. */
-export function createRegistry (policy: Policy = nothingAllowed) {
+export function createRegistry (policy: Policy = nothingAllowed, settings: Settings = createSettings({})) {
   const tools = new Map<string, CompiledTool>()
   const views = new Map<string, View>()
   let isSealed = false
 
-  /** @throws ToolsSealed, ToolDuplicate, ToolInvalid */
+  /** @throws ToolsSealed, ToolDuplicate, ToolInvalid, SettingsInvalid */
   function add<I extends TObject, O extends Output, C extends TObject> (tool: Tool<I, O, C>): void {
     if (isSealed) throw new ToolsSealed(String(tool?.name))
     if (tools.has(tool.name)) throw new ToolDuplicate(tool.name)
-    tools.set(tool.name, compile(tool as unknown as Tool))
+    tools.set(tool.name, compile(tool as unknown as Tool, settings))
   }
 
   /** Cached by role set and policy; anything a principal may not call is absent. */
@@ -78,15 +81,17 @@ export function createRegistry (policy: Policy = nothingAllowed) {
 
 export type Registry = ReturnType<typeof createRegistry>
 
-function compile (tool: Tool): CompiledTool {
+function compile (tool: Tool, settings: Settings): CompiledTool {
   const fault = faultOf(tool)
   if (fault !== undefined) throw new ToolInvalid(String(tool.name), fault)
+  const own = tool.config === undefined ? {} : settings.read(`tool "${tool.name}"`, tool.config)
   try {
     return {
       ...tool,
       definition: define(tool),
       check: compileInput(tool.input),
-      shape: tool.output === 'blocks' ? undefined : compileOutput(tool.output)
+      shape: tool.output === 'blocks' ? undefined : compileOutput(tool.output),
+      settings: own
     }
   } catch (error) {
     throw new ToolInvalid(tool.name, (error as Error).message)
@@ -100,7 +105,6 @@ function faultOf (tool: Tool): string | undefined {
   if (typeof tool.handler !== 'function') return 'it has no handler function'
   if (tool.effect !== 'read' && tool.effect !== 'write') return 'its effect must be \'read\' or \'write\''
   if (tool.effect === 'write') return 'effect \'write\' is refused: this version has no transaction for writes yet; declare a tool that reads'
-  if (tool.config !== undefined) return 'it declares config, which this version does not read yet; drop it'
   if (tool.limits?.concurrency !== undefined || tool.limits?.perMinute !== undefined) return 'it declares limits.concurrency or limits.perMinute, which this version does not enforce yet; drop them (timeoutMs works)'
   if (tool.output === undefined) return 'it has no output; declare an object schema, or \'blocks\''
   return rootFault('input', tool.input) ?? (tool.output === 'blocks' ? undefined : rootFault('output', tool.output))

@@ -55,7 +55,7 @@ export interface Tool<I extends TObject = TObject, O extends Output = Output, C 
   title?: string
   /** Written for a model: what it does, and when to prefer something else. */
   description: string
-  /** The tool's own settings. Refused until a part of the server reads them. */
+  /** The tool's own variables, read from the environment at boot; `call.config` has their values. */
   config?: C
   /** Unknown arguments are refused. `errorMessage` on a property is the text a model reads when it is wrong. */
   input: I

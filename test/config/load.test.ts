@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { loadConfig, type Environment } from '../../config/load.ts'
+import { loadConfig } from '../../config/load.ts'
+import type { Environment } from '../../config/variables.ts'
 
 const key = 'q7Wm2vX9pL4zR8tB6nC3'
 const secret = `${key}-${key}`

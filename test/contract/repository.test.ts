@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { configurationPage, envExample } from '../../config/document.ts'
+import { envSchema } from '../../config/env.ts'
 import { buildApp } from '../helpers/build-app.ts'
 import { mcpClient } from '../helpers/mcp-client.ts'
 
@@ -31,6 +33,12 @@ t.test('each tool file holds the tool of its name, has a test, and the shipped a
   t.same(await mcpClient(app).list(), names)
   for (const file of toolFiles) t.ok(existsSync(join('test/tools', file.replace('.ts', '.test.ts'))), file)
   for (const name of names) t.ok(read('README.md').includes(`\`${name}\``), name)
+})
+
+t.test('what is generated from the code is up to date (npm run docs)', async (t) => {
+  const settings = (await buildApp(t)).settings.declared()
+  t.equal(read('docs/configuration.md'), configurationPage(envSchema, settings))
+  t.equal(read('.env.example'), envExample(envSchema, settings))
 })
 
 t.test('runtime dependencies carry a permissive licence, and no lockfile entry an address', async (t) => {

@@ -2,7 +2,7 @@ import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Test } from 'tap'
 import app from '../../src/app.ts'
-import type { Environment } from '../../config/load.ts'
+import type { Environment } from '../../config/variables.ts'
 import { migratedDatabase } from './postgres.ts'
 
 export interface BuildOptions {

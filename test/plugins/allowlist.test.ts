@@ -76,6 +76,11 @@ t.test('no shape of request gets round it', async (t) => {
   }
 })
 
+t.test('a name that no tool has stops the boot', async (t) => {
+  const path = allowlistFile(t, 'allowed_tools: [search_records, serch_records, SEARCH_RECORDS, constructor]')
+  await t.rejects(clientWith(t, path), { code: 'MCP_ALLOWLIST_UNMATCHED', message: /names serch_records, SEARCH_RECORDS, constructor, which no tool is called.*tools: get_pool_status, get_record_detail, get_statistics, search_records/ })
+})
+
 t.test('a tool from a plugin is governed unasked', async (t) => {
   const app = await buildApp(t, { env: { DATABASE_URL: url }, extra: async (fastify) => { fastify.tools.add({ name: 'acme_echo', description: 'Echoes.', effect: 'read', input: Type.Object({}), output: Type.Object({}), handler: async () => ({}) }) } })
   const client = mcpClient(app)

@@ -1,0 +1,90 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { Type, type TObject } from 'typebox'
+import { createSettings, Secret } from '../../src/settings.ts'
+import { buildApp } from '../helpers/build-app.ts'
+import { allowing } from '../helpers/allowlist.ts'
+import { mcpClient } from '../helpers/mcp-client.ts'
+import { migratedDatabase } from '../helpers/postgres.ts'
+
+const Weather = Type.Object({
+  WEATHER_URL: Type.String({ default: 'https://weather.example.com', pattern: '^https://', description: 'Where forecasts come from', errorMessage: 'must start with https://' }),
+  WEATHER_KEY: Secret({ description: 'Key of the weather service', minLength: 8 }),
+  WEATHER_DAYS: Type.Integer({ default: 3, minimum: 1, maximum: 14, description: 'Days to forecast' }),
+  WEATHER_RATIO: Type.Optional(Type.Number({ description: 'Share of forecasts to keep' })),
+  WEATHER_UNITS: Type.Enum(['Metric', 'Imperial'], { default: 'Metric', description: 'Units' }),
+  WEATHER_CACHED: Type.Boolean({ default: true, description: 'Whether answers are kept' })
+})
+
+t.test('reads values as the server reads its own: any case, empty, booleans, files, defaults', async (t) => {
+  const file = join(mkdtempSync(join(tmpdir(), 'portcullis-settings-')), 'key')
+  t.teardown(() => { rmSync(join(file, '..'), { recursive: true }) })
+  writeFileSync(file, 'key-from-file\n')
+  const settings = createSettings({ weather_days: '5', WEATHER_URL: '', WEATHER_KEY_FILE: file, WEATHER_UNITS: 'IMPERIAL', WEATHER_CACHED: 'off', WEATHER_RATIO: '0.5', OTHER: 'x' })
+
+  const values = settings.read('tool "forecast"', Weather)
+
+  t.same(values, { WEATHER_URL: 'https://weather.example.com', WEATHER_KEY: 'key-from-file', WEATHER_DAYS: 5, WEATHER_RATIO: 0.5, WEATHER_UNITS: 'Imperial', WEATHER_CACHED: false })
+  t.same(settings.problems(), [])
+  t.throws(() => { (values as Record<string, unknown>).WEATHER_DAYS = 1 })
+})
+
+t.test('keeps every fault with its owner and without its value', async (t) => {
+  const settings = createSettings({ WEATHER_URL: 'http://secret-host', WEATHER_DAYS: 'Infinity', WEATHER_RATIO: 'NaN', WEATHER_UNITS: 'kelvin', WEATHER_CACHED: 'maybe', OTHER_KEY_FILE: '/no/such' })
+  settings.read('tool "forecast"', Weather)
+  settings.read('tool "other"', Type.Object({ OTHER_KEY: Secret({ description: 'x' }), WEATHER_DAYS: Weather.properties.WEATHER_DAYS }))
+
+  t.same(settings.problems().sort(), [
+    'OTHER_KEY_FILE names a file that can\'t be read (ENOENT) (tool "other")',
+    'WEATHER_CACHED must be true or false (tool "forecast")',
+    'WEATHER_DAYS must be a whole number from 1 up to 14 (tool "forecast")',
+    'WEATHER_KEY is required (tool "forecast")',
+    'WEATHER_RATIO must be a number (tool "forecast")',
+    'WEATHER_UNITS must be one of Metric, Imperial (tool "forecast")',
+    'WEATHER_URL must start with https:// (tool "forecast")'
+  ])
+})
+
+t.test('refuses a declaration that can\'t be read from the environment or documented', async (t) => {
+  const described = (name: string, schema: object = { type: 'string' }): TObject => Type.Object({ [name]: { description: 'x', ...schema } as never })
+  const cases: Array<[schema: unknown, fix: RegExp]> = [
+    [described('weatherUrl'), /must match \[A-Z\]/],
+    [described('WEATHER_FILE'), /ends in _FILE/],
+    [described('DATABASE_URL'), /variable of the server/],
+    [described('KILL_SWITCH'), /variable of the server/],
+    [described('OTEL_X'), /prefix that belongs to others/],
+    [described('PORTCULLIS_X'), /prefix that belongs to others/],
+    [described('X', { type: 'object' }), /must be one of string, integer, number, boolean or an enum/],
+    [described('X', { type: 'string', description: '' }), /no description/],
+    [{ type: 'string' }, /object schema/],
+    [null, /object schema/],
+    [Type.Object({ WEATHER_DAYS: Type.Integer({ description: 'Other days' }) }), /declared otherwise by tool "forecast"/]
+  ]
+  for (const [schema, fix] of cases) {
+    const settings = createSettings({ WEATHER_KEY: '12345678' })
+    settings.read('tool "forecast"', Weather)
+    t.throws(() => { settings.read('tool "x"', schema as TObject) }, { code: 'MCP_SETTINGS_INVALID', message: fix })
+  }
+})
+
+t.test('a tool gets its settings as call.config, and wrong ones stop the boot in one message', async (t) => {
+  const url = await migratedDatabase(t)
+  const start = async (env: Record<string, string>) => await buildApp(t, {
+    env: { DATABASE_URL: url, ALLOWLIST_PATH: allowing(t, 'forecast', 'plain'), ...env },
+    extra: async (fastify) => {
+      const output = Type.Object({ days: Type.Integer(), url: Type.String() })
+      fastify.tools.add({ name: 'forecast', description: 'x', effect: 'read', config: Weather, input: Type.Object({}), output, handler: async (_args, { config }) => ({ days: config.WEATHER_DAYS, url: config.WEATHER_URL }) })
+      fastify.tools.add({ name: 'plain', description: 'x', effect: 'read', config: Type.Object({ PLAIN_X: Type.String({ description: 'x' }) }), input: Type.Object({}), output: Type.Object({}), handler: async () => ({}) })
+    }
+  })
+
+  const client = mcpClient(await start({ WEATHER_KEY: 'a-good-key', PLAIN_X: 'x', WEATHER_DAYS: '7' }))
+  t.same((await client.call('forecast')).message.result.structuredContent, { days: 7, url: 'https://weather.example.com' })
+
+  await t.rejects(start({ WEATHER_KEY: 'short' }), {
+    code: 'MCP_CONFIG_INVALID',
+    message: 'Portcullis can\'t start, 2 settings are wrong:\n  - WEATHER_KEY must NOT have fewer than 8 characters (tool "forecast")\n  - PLAIN_X is required (tool "plain")'
+  })
+})
