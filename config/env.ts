@@ -34,6 +34,8 @@ export const envSchema = Type.Object({
   DB_POOL_MAX: count(1, 1000, 20, 'Most connections of the pool'),
   DB_ACQUIRE_TIMEOUT_MS: milliseconds(1, 600_000, 2_000, 'Longest wait of a call for a connection'),
   CALL_TIMEOUT_MS: milliseconds(1, 3_600_000, 30_000, 'Longest run of a tool call; a tool may ask for less'),
+  EGRESS_HOSTS: Type.String({ default: '', description: 'Hosts that tools may call through call.fetch, separated by commas (api.example.com, *.example.com, localhost:9000); without a port any port matches; none by default' }),
+  EGRESS_MAX_RESPONSE_BYTES: Type.Integer({ minimum: 1, maximum: 1_073_741_824, default: 1_048_576, description: 'Longest response body that call.fetch takes, after decompression', errorMessage: 'must be a whole number of bytes from 1 to 1073741824' }),
   ALLOWLIST_PATH: Type.String({ default: 'config/allowlist.yaml', description: 'File that says which tools may be called' }),
   SHUTDOWN_GRACE_MS: milliseconds(100, 600_000, 25_000, 'Time that calls in flight get to finish after SIGTERM')
 })

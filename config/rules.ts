@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { parseHostEntry, splitList } from '../src/hosts.ts'
+import { parseEgressHost } from '../src/upstream.ts'
 import type { Env } from './env.ts'
 
 type Check = (env: Env, given: ReadonlySet<string>) => string | undefined
@@ -16,6 +17,7 @@ const checks: Array<[reads: Array<keyof Env>, check: Check]> = [
   [['PORTCULLIS_SECRET'], (env) => isPlaceholder(env.PORTCULLIS_SECRET) ? 'PORTCULLIS_SECRET is a placeholder; make one with: openssl rand -hex 32' : undefined],
   [['ALLOWED_HOSTS'], (env) => entryProblem('ALLOWED_HOSTS', env.ALLOWED_HOSTS, (entry) => parseHostEntry(entry) !== undefined, 'a host name, with or without a port')],
   [['ALLOWED_ORIGINS'], (env) => entryProblem('ALLOWED_ORIGINS', env.ALLOWED_ORIGINS, isOrigin, 'an origin such as https://app.example.com')],
+  [['EGRESS_HOSTS'], (env) => entryProblem('EGRESS_HOSTS', env.EGRESS_HOSTS, (entry) => parseEgressHost(entry) !== undefined, 'a host name, with or without a port, such as api.example.com or *.example.com')],
   [['ALLOWED_HOSTS'], (env) => splitList(env.ALLOWED_HOSTS).length === 0 ? 'ALLOWED_HOSTS names no host' : undefined],
   [['AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.AUTH_MODE === 'api-key' && env.API_KEY_ENABLED === false ? 'AUTH_MODE=api-key contradicts API_KEY_ENABLED=false; drop one' : undefined],
   [['AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.AUTH_MODE === 'none' && env.API_KEY_ENABLED === true ? 'AUTH_MODE=none contradicts API_KEY_ENABLED=true; drop one' : undefined],

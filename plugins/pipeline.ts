@@ -5,6 +5,7 @@ import { createCallLog } from '../src/mcp/call-log.ts'
 import { createDrain, type Drain } from '../src/mcp/drain.ts'
 import { createRequestState } from '../src/mcp/request-state.ts'
 import { makeCall } from '../src/mcp/make-call.ts'
+import { createUpstream } from '../src/upstream.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -18,6 +19,8 @@ declare module 'fastify' {
 /** Composes `callTool` from the stages that are registered. */
 const pipeline: FastifyPluginAsync = async (fastify) => {
   const log: FastifyBaseLogger = fastify.log
+  const { EGRESS_HOSTS: hosts, EGRESS_MAX_RESPONSE_BYTES: maxBytes } = fastify.config
+  const upstream = createUpstream({ hosts, maxBytes })
   const stages: Stages = {
     telemetry: createCallLog(log),
     allowlist: {
@@ -32,7 +35,8 @@ const pipeline: FastifyPluginAsync = async (fastify) => {
     },
     requestState: createRequestState(fastify.config.PORTCULLIS_SECRET),
     database: { lend: fastify.db.lend },
-    call: (attempt, lease, answers) => makeCall(attempt, lease, log, answers)
+    upstream: { lend: ({ signal, trace }) => upstream(signal, trace) },
+    call: (attempt, parts) => makeCall(attempt, { ...parts, log })
   }
   const drain = createDrain(createCallTool(stages))
   fastify.decorate('callTool', drain.callTool)

@@ -57,6 +57,9 @@ export const LeaseEnded = createError('MCP_LEASE_ENDED', 'call.db was used after
 /** Thrown when a call gets no connection in time, or the database is not there. */
 export const DatabaseUnavailable = createError('MCP_DATABASE_UNAVAILABLE', 'no database connection could be had', 503)
 
+/** Thrown into a handler whose `call.fetch` names a host that the operator did not allow. */
+export const EgressRefused = createError<[string]>('MCP_EGRESS_REFUSED', 'call.fetch may not reach %s; an operator adds the host to EGRESS_HOSTS', 500)
+
 /** Answered with a challenge when a request carries no valid credential. */
 export const Unauthenticated = createError('MCP_UNAUTHENTICATED', 'Send a valid API key as "Authorization: Bearer <key>" or "X-API-Key: <key>"', 401)
 

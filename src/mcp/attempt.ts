@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { TraceHeaders } from '../upstream.ts'
 import type { Client, Notify, Principal } from './tool.ts'
 import type { CompiledTool } from './registry.ts'
 
@@ -17,6 +18,8 @@ export interface Attempt {
   era: 'modern' | 'legacy'
   lane: 'express' | 'sdk'
   client: Client
+  /** From `params._meta` (W3C trace context). */
+  trace?: TraceHeaders
   /** Epoch milliseconds. */
   deadline: number
   signal: AbortSignal

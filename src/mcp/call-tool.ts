@@ -1,4 +1,5 @@
 import type { Lease } from '../database.ts'
+import type { Upstream } from '../upstream.ts'
 import type { Attempt } from './attempt.ts'
 import type { Refusal, Settled } from './outcome.ts'
 import type { RequestState } from './request-state.ts'
@@ -17,7 +18,8 @@ export interface Stages {
   requestState: RequestState
   audit?: { intent: (attempt: Attempt) => Promise<void>, outcome: (attempt: Attempt, settled: Settled, lease?: Lease) => Promise<void> }
   database: { lend: (attempt: Attempt) => Lease }
-  call: (attempt: Attempt, lease: Lease, answers?: Answers) => Call
+  upstream: { lend: (attempt: Attempt) => Upstream }
+  call: (attempt: Attempt, parts: { lease: Lease, upstream: Upstream, answers?: Answers }) => Call
 }
 
 export type CallTool = (attempt: Attempt) => Promise<Settled>
@@ -30,6 +32,7 @@ export function createCallTool (stages: Stages): CallTool {
     let leave: Refusal | (() => void) | undefined
     let release: Refusal | (() => void) | undefined
     let lease: Lease | undefined
+    let upstream: Upstream | undefined
     try {
       const refused = stages.allowlist.check(attempt) // 1
       if (refused !== undefined || tool === undefined) return refusalFor(attempt, refused ?? { outcome: 'unknown' })
@@ -50,13 +53,16 @@ export function createCallTool (stages: Stages): CallTool {
 
       attempt.signal.throwIfAborted()
       lease = stages.database.lend(attempt)
-      const result = await untilAborted(attempt.signal, tool.handler(checked.args, stages.call(attempt, lease, opened.answers))) // 6
+      upstream = stages.upstream.lend(attempt)
+      const call = stages.call(attempt, { lease, upstream, answers: opened.answers })
+      const result = await untilAborted(attempt.signal, tool.handler(checked.args, call)) // 6
       const settled = await settleResult(attempt, tool, result, stages.requestState) // 7
       await stages.audit?.outcome(attempt, settled, lease) // 8; a write commits here
       return settled
     } finally {
       clearTimeout(timer)
       lease?.end()
+      upstream?.end()
       if (typeof release === 'function') release()
       if (typeof leave === 'function') leave()
     }

@@ -1,10 +1,13 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Lease } from '../database.ts'
+import type { Upstream } from '../upstream.ts'
 import type { Attempt } from './attempt.ts'
 import type { Answers, Call, Notify } from './tool.ts'
 
+export interface CallParts { lease: Lease, upstream: Upstream, log: FastifyBaseLogger, answers?: Answers }
+
 /** What a handler gets: the attempt as seen by a tool author. */
-export function makeCall (attempt: Attempt, lease: Lease, log: FastifyBaseLogger, answers?: Answers): Call {
+export function makeCall (attempt: Attempt, { lease, upstream, log, answers }: CallParts): Call {
   const notify: Notify = (notification) => { if (!attempt.signal.aborted) attempt.notify?.(notification) }
   let reported = -Infinity
   let ownLog: FastifyBaseLogger | undefined
@@ -15,6 +18,7 @@ export function makeCall (attempt: Attempt, lease: Lease, log: FastifyBaseLogger
     deadline: attempt.deadline,
     get log () { return (ownLog ??= log.child({ call: attempt.id, tool: attempt.tool?.name })) },
     db: lease.db,
+    fetch: upstream.fetch,
     notify,
     progress: (done, total, message) => {
       if (!(done > reported)) return // the specification wants values that increase

@@ -1,5 +1,6 @@
 import { CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, createMcpHandler, fromJsonSchema, McpServer, ProtocolError, type CallToolRequest, type McpRequestContext, type ServerContext } from '@modelcontextprotocol/server'
 import { ToolOutsideRegistry } from '../errors.ts'
+import type { TraceHeaders } from '../upstream.ts'
 import { createAttempt, type Decision } from './attempt.ts'
 import type { CallTool } from './call-tool.ts'
 import type { Extensions } from './extensions.ts'
@@ -96,6 +97,7 @@ export function createSdkLane (options: SdkLaneOptions) {
       era,
       lane: 'sdk',
       client: clientOf(ctx),
+      trace: traceOf(ctx),
       notify: notifierFor(ctx),
       inputResponses: ctx.mcpReq.inputResponses,
       requestState: ctx.mcpReq.requestState<string>()
@@ -128,6 +130,13 @@ export function createSdkLane (options: SdkLaneOptions) {
 function clientOf ({ mcpReq: { envelope = {} } }: ServerContext): Client {
   const meta = envelope as Record<string, unknown>
   return { info: meta[CLIENT_INFO_META_KEY] as Client['info'], capabilities: (meta[CLIENT_CAPABILITIES_META_KEY] ?? {}) as Client['capabilities'] }
+}
+
+/** Only what has the form of W3C trace context: the values become headers of requests to others. */
+function traceOf ({ mcpReq: { _meta = {} } }: ServerContext): TraceHeaders | undefined {
+  const { traceparent, tracestate } = _meta as Record<string, unknown>
+  if (typeof traceparent !== 'string' || !/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(traceparent)) return undefined
+  return typeof tracestate === 'string' && /^[\x20-\x7e]{1,512}$/.test(tracestate) ? { traceparent, tracestate } : { traceparent }
 }
 
 /** Progress reaches a client that sent a token; log messages one that asked for a level. Nothing else may travel on a call's stream. */

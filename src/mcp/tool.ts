@@ -77,6 +77,8 @@ export interface Call<C extends TObject = TObject> {
   log: FastifyBaseLogger
   /** One connection per call at most, lent by the pipeline at the first statement. */
   db: Db
+  /** Calls the hosts of EGRESS_HOSTS, within the call's time; answers are bounded. Nothing of the caller goes along but its trace context. */
+  fetch: typeof fetch
   /** Reports progress to a client that asked for it; values that do not increase are dropped. */
   progress: (done: number, total?: number, message?: string) => void
   notify: Notify

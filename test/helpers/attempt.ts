@@ -50,7 +50,8 @@ export function pipelineOf (parts: Partial<Stages> = {}): { callTool: CallTool, 
     allowlist: { check: ({ decision }) => decision?.allowed === true ? undefined : { outcome: 'denied' } },
     requestState: createRequestState('x'.repeat(32)),
     database: { lend: () => ({ db: fakeDb(), end: () => { ended.push(1) } }) },
-    call: (attempt, lease, answers) => makeCall(attempt, lease, { child: () => 'child log' } as never, answers),
+    upstream: { lend: () => ({ fetch, end: () => {} }) },
+    call: (attempt, parts) => makeCall(attempt, { ...parts, log: { child: () => 'child log' } as never }),
     ...parts
   })
   return { callTool, recorded, ended }

@@ -29,6 +29,7 @@ export function fakeCall (parts: Partial<Call> = {}): Call {
     deadline: Date.now() + 10_000,
     log: undefined as never,
     db: fakeDb(),
+    fetch: async () => { throw new Error('give this test a fetch of its own') },
     progress: () => {},
     notify: () => {},
     config: {},

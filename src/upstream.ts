@@ -1,0 +1,113 @@
+import { EgressRefused } from './errors.ts'
+import { parseHostEntry, splitList, type HostEntry } from './hosts.ts'
+import { ToolError } from './mcp/tool.ts'
+
+export interface UpstreamOptions {
+  /** EGRESS_HOSTS: what may be called; `*.example.com` covers the names below it. */
+  hosts: string
+  /** Longest response body, bytes, after decompression. */
+  maxBytes: number
+}
+
+/** W3C trace context of the request that led to the call. */
+export interface TraceHeaders { traceparent: string, tracestate?: string }
+
+/** `fetch` for one call. */
+export interface Upstream {
+  fetch: typeof fetch
+  /** Ends what the handler left running. */
+  end: () => void
+}
+
+const maxRedirects = 5
+const redirectStatus = new Set([301, 302, 303, 307, 308])
+const ownCredentials = ['authorization', 'proxy-authorization', 'cookie']
+
+/**
+ * How tools call other HTTP services: the hosts of EGRESS_HOSTS alone, redirects included; no longer than the call;
+ * no more than `maxBytes` back. Nothing of the caller goes along but its trace context.
+ * @returns makes the `fetch` of one call
+ */
+export function createUpstream ({ hosts, maxBytes }: UpstreamOptions): (signal: AbortSignal, trace?: TraceHeaders) => Upstream {
+  const allowed = splitList(hosts).flatMap((entry) => parseEgressHost(entry) ?? [])
+
+  /** @throws EgressRefused */
+  function checked (url: URL): URL {
+    const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port
+    const isAllowed = (url.protocol === 'https:' || url.protocol === 'http:') && allowed.some((entry) => covers(entry, url.hostname, port))
+    if (!isAllowed) throw new EgressRefused(url.protocol.startsWith('http') ? url.host : url.protocol)
+    return url
+  }
+
+  return (signal, trace) => {
+    let over: AbortController | undefined
+    const send = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+      over ??= new AbortController()
+      const { redirect = 'follow', signal: ownSignal, ...rest } = { ...input instanceof Request ? await fieldsOf(input) : {}, ...init }
+      const signals = [signal, over.signal, ...ownSignal == null ? [] : [ownSignal]]
+      const headers = new Headers(rest.headers)
+      if (trace !== undefined) for (const [name, value] of Object.entries(trace)) headers.set(name, value as string)
+
+      let url = checked(new URL(input instanceof Request ? input.url : input))
+      for (let hop = 0; ; hop++) {
+        const response = await once(url, { ...rest, headers, signal: AbortSignal.any(signals), redirect: redirect === 'error' ? 'error' : 'manual' })
+        const location = response.headers.get('location')
+        const follows = redirect === 'follow' && redirectStatus.has(response.status) && location !== null && /^(GET|HEAD)$/i.test(rest.method ?? 'GET')
+        if (!follows) return bounded(response, maxBytes)
+        await response.body?.cancel()
+        if (hop === maxRedirects) throw new ToolError('upstream', 'The service that this tool asks redirects too often.')
+        const next = checked(new URL(location, url))
+        if (next.origin !== url.origin) for (const name of ownCredentials) headers.delete(name)
+        url = next
+      }
+    }
+    return {
+      fetch: (input, init) => {
+        const sending = send(input, init)
+        sending.catch(() => {}) // a failure that no tool awaits must not end the process
+        return sending
+      },
+      end: () => { over?.abort() }
+    }
+  }
+}
+
+/** Reads `name`, `name:port` or `*.name`; anything else is undefined. */
+export function parseEgressHost (text: string): HostEntry | undefined {
+  const entry = parseHostEntry(text.replace(/^\*\./, ''))
+  return entry !== undefined && text.startsWith('*.') ? { ...entry, hostname: `*.${entry.hostname}` } : entry
+}
+
+function covers ({ hostname, port }: HostEntry, asked: string, askedPort: string): boolean {
+  if (port !== undefined && port !== askedPort) return false
+  return hostname.startsWith('*.') ? asked.endsWith(hostname.slice(1)) : hostname === asked
+}
+
+/** A Request's parts, so that each hop can be sent anew. */
+async function fieldsOf (request: Request): Promise<RequestInit> {
+  const { method, headers, redirect, signal } = request
+  return { method, headers, redirect, signal, ...request.body === null ? {} : { body: await request.arrayBuffer() } }
+}
+
+async function once (url: URL, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, { ...init, credentials: 'omit' })
+  } catch (error) {
+    if (init.signal?.aborted === true) throw error
+    throw Object.assign(new ToolError('upstream', 'The service that this tool asks can\'t be reached.'), { cause: error })
+  }
+}
+
+function bounded (response: Response, maxBytes: number): Response {
+  if (response.body === null) return response
+  let received = 0
+  const limit = new TransformStream<Uint8Array, Uint8Array>({
+    transform: (chunk, controller) => {
+      received += chunk.byteLength
+      if (received > maxBytes) throw new ToolError('upstream', `The service that this tool asks sent more than ${maxBytes} bytes.`)
+      controller.enqueue(chunk)
+    }
+  })
+  const { status, statusText, headers, url } = response
+  return Object.defineProperty(new Response(response.body.pipeThrough(limit), { status, statusText, headers }), 'url', { value: url })
+}
