@@ -34,7 +34,7 @@ const pipeline: FastifyPluginAsync = async (fastify) => {
       }
     },
     requestState: createRequestState(fastify.config.PORTCULLIS_SECRET),
-    database: { lend: fastify.db.lend },
+    database: { lend: ({ tool }) => fastify.db.lend(tool?.database) },
     upstream: { lend: ({ signal, trace }) => upstream(signal, trace) },
     call: (attempt, parts) => makeCall(attempt, { ...parts, log })
   }

@@ -13,13 +13,13 @@ export const ConfigInvalid = createError<[string, string]>('MCP_CONFIG_INVALID',
 export const ListenAddressUnexpected = createError<[string]>('MCP_LISTEN_ADDRESS', 'listening on %s, which is neither HOST nor loopback; start with "-c ./fastify.config.cjs"', 500)
 
 /** Thrown at boot when the database does not answer in time. */
-export const DatabaseUnreachable = createError<[string, string]>('MCP_DATABASE_UNREACHABLE', 'DATABASE_URL names a database that did not answer within %s s (%s); start it or correct the URL', 500)
+export const DatabaseUnreachable = createError<[string, string, string]>('MCP_DATABASE_UNREACHABLE', '%s names a database that did not answer within %s s (%s); start it or correct the URL', 500)
 
 /** Thrown at boot when waiting can't help: wrong password, missing database. */
-export const DatabaseRefused = createError<[string]>('MCP_DATABASE_REFUSED', 'the database refused the connection of DATABASE_URL (%s); correct user, password or database name', 500)
+export const DatabaseRefused = createError<[string, string]>('MCP_DATABASE_REFUSED', 'the database refused the connection of %s (%s); correct user, password or database name', 500)
 
 /** Thrown at boot when the pool can't open its first connections. */
-export const DatabasePoolRefused = createError<[string, string]>('MCP_DATABASE_POOL_REFUSED', '%s connections (DB_POOL_MIN) could not be opened (%s); lower DB_POOL_MIN or raise DB_ACQUIRE_TIMEOUT_MS or the server\'s max_connections', 500)
+export const DatabasePoolRefused = createError<[string, string, string]>('MCP_DATABASE_POOL_REFUSED', '%s connections (DB_POOL_MIN) to %s could not be opened (%s); lower DB_POOL_MIN or raise DB_ACQUIRE_TIMEOUT_MS or the server\'s max_connections', 500)
 
 /** Thrown at boot when the embedded PostgreSQL can't serve. */
 export const EmbeddedUnavailable = createError<[string]>('MCP_EMBEDDED_UNAVAILABLE', 'the embedded PostgreSQL can\'t be used: %s; set DATABASE_URL to a PostgreSQL of your own', 500)

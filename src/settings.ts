@@ -5,7 +5,7 @@ import { readVariables, variablesOf, type Environment, type Variable } from '../
 import { SettingsInvalid } from './errors.ts'
 
 /** One variable that a tool or plugin reads besides those of the server. */
-export interface DeclaredSetting { name: string, owner: string, variable: Variable, isRequired: boolean }
+export interface DeclaredSetting { name: string, owners: string[], variable: Variable, isRequired: boolean }
 
 /** Reads what tools and plugins declare; what is wrong is kept until all of them are known. */
 export interface Settings {
@@ -34,9 +34,14 @@ export function createSettings (environment: Environment): Settings {
       const fault = faultOf(schema, declared)
       if (fault !== undefined) throw new SettingsInvalid(owner, fault)
       const { required = [] } = schema as { required?: string[] }
-      const isNew = (name: string): boolean => !declared.some((known) => known.name === name)
-      const names = new Set(variablesOf(schema).map(([name]) => name).filter(isNew))
-      declared.push(...variablesOf(schema).map(([name, variable]) => ({ name, owner, variable, isRequired: required.includes(name) && variable.default === undefined })))
+      const names = new Set<string>()
+      for (const [name, variable] of variablesOf(schema)) {
+        const known = declared.find((setting) => setting.name === name)
+        if (known === undefined) {
+          names.add(name)
+          declared.push({ name, owners: [owner], variable, isRequired: required.includes(name) && variable.default === undefined })
+        } else if (!known.owners.includes(owner)) known.owners.push(owner)
+      }
 
       const read = readVariables(schema, environment)
       const isAboutNew = (sentence: string): boolean => names.has(/^[A-Z0-9_]+?(?=(_FILE)? )/.exec(sentence)?.[0] ?? '')
@@ -71,7 +76,7 @@ function variableFault (name: string, variable: Variable): string | undefined {
 
 function conflict (name: string, variable: Variable, declared: readonly DeclaredSetting[]): string | undefined {
   const other = declared.find((known) => known.name === name && !isDeepStrictEqual(plain(known.variable), plain(variable)))
-  return other === undefined ? undefined : `is declared otherwise by ${other.owner}; declare both alike, or rename one`
+  return other === undefined ? undefined : `is declared otherwise by ${other.owners[0]}; declare both alike, or rename one`
 }
 
 function plain (variable: Variable): unknown {

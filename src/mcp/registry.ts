@@ -1,5 +1,6 @@
 import type { TObject } from 'typebox'
 import { ToolDuplicate, ToolInvalid, ToolsSealed } from '../errors.ts'
+import { databaseNameFault, databaseSettings } from '../named-database.ts'
 import { createSettings, type Settings } from '../settings.ts'
 import { closed, compileInput, type Checked } from './input.ts'
 import { compileOutput } from './output.ts'
@@ -84,7 +85,9 @@ export type Registry = ReturnType<typeof createRegistry>
 function compile (tool: Tool, settings: Settings): CompiledTool {
   const fault = faultOf(tool)
   if (fault !== undefined) throw new ToolInvalid(String(tool.name), fault)
-  const own = tool.config === undefined ? {} : settings.read(`tool "${tool.name}"`, tool.config)
+  const owner = `tool "${tool.name}"`
+  if (tool.database !== undefined) settings.read(owner, databaseSettings(tool.database))
+  const own = tool.config === undefined ? {} : settings.read(owner, tool.config)
   try {
     return {
       ...tool,
@@ -107,6 +110,7 @@ function faultOf (tool: Tool): string | undefined {
   if (tool.effect === 'write') return 'effect \'write\' is refused: this version has no transaction for writes yet; declare a tool that reads'
   if (tool.limits?.concurrency !== undefined || tool.limits?.perMinute !== undefined) return 'it declares limits.concurrency or limits.perMinute, which this version does not enforce yet; drop them (timeoutMs works)'
   if (tool.output === undefined) return 'it has no output; declare an object schema, or \'blocks\''
+  if (tool.database !== undefined && databaseNameFault(tool.database) !== undefined) return databaseNameFault(tool.database)
   return rootFault('input', tool.input) ?? (tool.output === 'blocks' ? undefined : rootFault('output', tool.output))
 }
 

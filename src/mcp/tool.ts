@@ -55,6 +55,8 @@ export interface Tool<I extends TObject = TObject, O extends Output = Output, C 
   title?: string
   /** Written for a model: what it does, and when to prefer something else. */
   description: string
+  /** Another database than the server's: `call.db` reads `warehouse` at WAREHOUSE_DATABASE_URL, under the same rules. */
+  database?: string
   /** The tool's own variables, read from the environment at boot; `call.config` has their values. */
   config?: C
   /** Unknown arguments are refused. `errorMessage` on a property is the text a model reads when it is wrong. */

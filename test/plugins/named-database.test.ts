@@ -1,0 +1,65 @@
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { Type } from 'typebox'
+import { sql } from '../../src/sql.ts'
+import { allowing } from '../helpers/allowlist.ts'
+import { buildApp } from '../helpers/build-app.ts'
+import { mcpClient } from '../helpers/mcp-client.ts'
+import { emptyDatabase, migratedDatabase, runSql } from '../helpers/postgres.ts'
+
+const main = await migratedDatabase(t)
+const warehouse = await emptyDatabase(t)
+await runSql(warehouse, 'create table parcels (id int)', 'insert into parcels values (1), (2), (3)')
+
+async function start (t: Test, env: Record<string, string>): Promise<FastifyInstance> {
+  return await buildApp(t, {
+    env: { DATABASE_URL: main, ALLOWLIST_PATH: allowing(t, 'count_parcels', 'empty_warehouse', 'count_records'), DB_POOL_MIN: '0', DB_POOL_MAX: '1', ...env },
+    extra: async (fastify) => {
+      const tool = { description: 'x', effect: 'read' as const, input: Type.Object({}), output: Type.Object({ count: Type.Integer(), connections: Type.Integer() }) }
+      fastify.tools.add({
+        ...tool,
+        name: 'count_parcels',
+        database: 'warehouse',
+        handler: async (_args, { db }) => {
+          const pids = await Promise.all(Array.from({ length: 5 }, async () => await db.value<number>(sql`select pg_backend_pid()`)))
+          return { count: await db.value<number>(sql`select count(*)::int from parcels`) ?? 0, connections: new Set(pids).size }
+        }
+      })
+      fastify.tools.add({ ...tool, name: 'empty_warehouse', database: 'warehouse', handler: async (_args, { db }) => ({ count: await db.execute(sql`delete from parcels`), connections: 1 }) })
+      fastify.tools.add({ ...tool, name: 'count_records', handler: async (_args, { db }) => ({ count: await db.value<number>(sql`select count(*)::int from records`) ?? 0, connections: 1 }) })
+    }
+  })
+}
+
+t.test('a tool that names a database reads it, under the rules of the first', async (t) => {
+  const app = await start(t, { WAREHOUSE_DATABASE_URL: warehouse })
+  const client = mcpClient(app)
+  const result = async (name: string): Promise<any> => (await client.call(name)).message.result
+
+  t.same((await result('count_parcels')).structuredContent, { count: 3, connections: 1 })
+  t.same((await result('count_records')).structuredContent, { count: 0, connections: 1 })
+  t.match(await result('empty_warehouse'), { isError: true, content: [{ text: /^The tool failed/ }] }, 'read-only')
+  const answers = await Promise.all(Array.from({ length: 50 }, async () => await result('count_parcels')))
+  t.ok(answers.every(({ structuredContent }) => structuredContent.count === 3), 'one connection serves many calls')
+  t.same(app.settings.declared(), [{ name: 'WAREHOUSE_DATABASE_URL', owners: ['tool "count_parcels"', 'tool "empty_warehouse"', 'database "warehouse"'], isRequired: true }].map((setting, index) => ({ ...setting, variable: app.settings.declared()[index]?.variable })))
+})
+
+t.test('its outage is that of its tools alone', async (t) => {
+  const doomed = await emptyDatabase(t)
+  const client = mcpClient(await start(t, { WAREHOUSE_DATABASE_URL: doomed }))
+  const { pathname } = new URL(doomed)
+  await runSql(main, `alter database ${pathname.slice(1)} allow_connections false`)
+
+  const { message } = await client.call('count_parcels')
+
+  t.match(message.result, { isError: true, content: [{ text: /^The database is not available/ }], _meta: { 'io.portcullis/outcome': 'unavailable' } })
+  t.same((await client.call('count_records')).message.result.structuredContent, { count: 0, connections: 1 })
+})
+
+t.test('a URL that is missing or wrong stops the boot by its name', async (t) => {
+  await t.rejects(start(t, {}), { code: 'MCP_CONFIG_INVALID', message: /WAREHOUSE_DATABASE_URL is required \(tool "count_parcels"\)/ })
+  await t.rejects(start(t, { WAREHOUSE_DATABASE_URL: 'mysql://x' }), { code: 'MCP_CONFIG_INVALID', message: /WAREHOUSE_DATABASE_URL must start with postgres/ })
+  const nowhere = new URL(warehouse)
+  nowhere.pathname = '/nowhere'
+  await t.rejects(start(t, { WAREHOUSE_DATABASE_URL: nowhere.href }), { code: 'MCP_DATABASE_REFUSED', message: /WAREHOUSE_DATABASE_URL \(3D000\)/ })
+})
