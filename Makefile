@@ -1,0 +1,29 @@
+# Every target calls npm scripts; they hold the logic.
+.PHONY: install dev check test-unit test-integration test lint format clean
+
+install:
+	npm ci
+
+dev:
+	npm run dev
+
+check: lint test-unit
+
+test-unit:
+	npm run test:unit
+
+test-integration:
+	npm run test:integration
+
+test:
+	npm test
+
+lint:
+	npm run lint
+	npm run types
+
+format:
+	npm run format
+
+clean:
+	npm run clean
