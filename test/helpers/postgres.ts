@@ -9,8 +9,9 @@ import { migrate } from '../../src/migrate.ts'
  * PostgreSQL, which all test processes of a run share.
  */
 export async function emptyDatabase (t: Test): Promise<string> {
-  const cluster = process.env.TEST_DATABASE_URL === undefined ? await startEmbeddedPostgres({ name: 'test-postgres' }) : undefined
-  const adminUrl = cluster?.adminUrl ?? process.env.TEST_DATABASE_URL as string
+  const { TEST_DATABASE_URL: given = '' } = process.env
+  const cluster = given === '' ? await startEmbeddedPostgres({ name: 'test-postgres' }) : undefined
+  const adminUrl = cluster?.adminUrl ?? given
   const name = `test_${randomBytes(6).toString('hex')}`
   await runSql(adminUrl, `create database ${name}`)
   t.teardown(async () => {
