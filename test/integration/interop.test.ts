@@ -72,6 +72,6 @@ for (const [file, [command, ...args], output] of examples) {
     for (const text of [await example(open.url), await example(locked.url, { PORTCULLIS_API_KEY: key })]) {
       for (const part of output) t.match(text, part)
     }
-    await t.rejects(example(locked.url, { PORTCULLIS_API_KEY: 'wrong' }), { stderr: /Send a valid API key/ })
+    await t.rejects(example(locked.url, { PORTCULLIS_API_KEY: 'wrong' }), { message: /Send a valid API key/ })
   })
 }
