@@ -29,7 +29,7 @@ for (const [name, connect] of Object.entries(sdkClients)) {
 
     const leave = new AbortController()
     const first = await new Promise<Progress>((resolve, reject) => {
-      client.call('slow_count', { to: 2, step_ms: 600_000 }, { signal: leave.signal, onprogress: resolve }).catch(reject)
+      client.call('slow_count', { to: 2, step_ms: 600_000 }, { signal: leave.signal, onprogress: resolve }).then(() => { reject(new Error('it ended without progress')) }, reject)
     })
     t.match(first, { progress: 1, total: 2 }, 'it came ten minutes before the result would')
     leave.abort()
