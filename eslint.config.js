@@ -19,10 +19,10 @@ const ownSql = {
 }
 
 export default [
-  ...neostandard({ ts: true, ignores: ['dist/**', 'dist-test-*/**', '.tap/**'] }),
+  ...neostandard({ ts: true, ignores: ['**/dist/**', 'dist-test-*/**', '.tap/**'] }),
   {
     files: ['**/*.ts'],
-    ignores: ['config/load.ts', 'test/**', 'scripts/**'],
+    ignores: ['config/load.ts', 'test/**', 'scripts/**', 'examples/**'],
     plugins: { n: plugins.n },
     rules: { 'n/no-process-env': 'error' }
   },

@@ -4,18 +4,17 @@ import t from 'tap'
 import { configurationPage, envExample } from '../../config/document.ts'
 import { envSchema } from '../../config/env.ts'
 import { buildApp } from '../helpers/build-app.ts'
+import { documents } from '../helpers/doc-blocks.ts'
 import { mcpClient } from '../helpers/mcp-client.ts'
 
 const read = (path: string): string => readFileSync(path, 'utf8')
-const kit = ['CONTRIBUTING.md', 'SECURITY.md', 'CODE_OF_CONDUCT.md', 'AGENTS.md', '.github/pull_request_template.md']
-const documents = ['README.md', 'CHANGELOG.md', ...kit, ...['tools', 'plugins', 'src'].map((folder) => `${folder}/README.md`), ...readdirSync('docs/decisions').map((name) => join('docs/decisions', name))]
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
 const toolFiles = readdirSync('tools').filter((name) => name.endsWith('.ts'))
 
 t.test('every path and npm script that a document names exists', async (t) => {
   for (const document of documents) {
     const text = read(document)
-    for (const [, path] of text.matchAll(/`((?:src|tools|plugins|config|test|docs|migrations|scripts)\/[\w./-]*\w)`/g)) t.ok(existsSync(path as string) || /count-things|NNN/.test(path as string), `${document}: ${path}`)
+    for (const [, path] of text.matchAll(/`((?:src|tools|plugins|config|test|docs|migrations|scripts|examples)\/[\w./-]*\w)`/g)) t.ok(existsSync(path as string) || /count-things|NNN/.test(path as string), `${document}: ${path}`)
     for (const [, path] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) t.ok(existsSync(join(document, '..', path as string)), `${document}: ${path}`)
     for (const [, script] of text.matchAll(/npm run (?:-s )?([\w:-]+)/g)) t.ok(scripts[script as string], `${document}: npm run ${script}`)
   }

@@ -53,7 +53,7 @@ export async function startServer (t: Test, out: string, { cwd, env = {}, args, 
     join(checkout, 'node_modules/fastify-cli/cli.js'), 'start',
     ...args?.(out, port) ?? ['-c', join(out, 'fastify.config.cjs'), join(out, 'src/app.js')]
   ]
-  const child = spawn(process.execPath, cli, { cwd, env: { PATH: process.env.PATH, TMPDIR: tmpdir(), PORT: String(port), ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, cli, { cwd, env: { PATH: process.env.PATH, TMPDIR: tmpdir(), NODE_V8_COVERAGE: process.env.COVERAGE_FOLDER, PORT: String(port), ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
   child.stderr.setEncoding('utf8').on('data', (text: string) => { output += text })
