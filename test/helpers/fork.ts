@@ -52,11 +52,16 @@ function repositoryIn (root: string, name: string): Repository {
     folder,
     run: (command, env = {}) => {
       const { status, stdout, stderr } = spawnSync('sh', ['-ec', command], { cwd: folder, env: { ...environment, ...env }, encoding: 'utf8', maxBuffer: 2 ** 28 })
-      if (status !== 0) throw new Error(`${command}\n${stdout.slice(-20_000)}${stderr.slice(-5_000)}`)
+      if (status !== 0) throw new Error(`${command}\n${failuresIn(stdout)}${stderr.slice(-5_000)}`)
       return stdout
     },
     read: (path) => readFileSync(join(folder, path), 'utf8'),
     write: (path, text) => { writeFileSync(join(folder, path), text) },
     append: (path, text) => { appendFileSync(join(folder, path), text) }
   }
+}
+
+/** The failed assertions of a TAP report, or the end of any other output. */
+function failuresIn (output: string): string {
+  return output.match(/^ *not ok .*\n(?: .*\n){0,25}/gm)?.join('') ?? output.slice(-20_000)
 }

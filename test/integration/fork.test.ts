@@ -42,7 +42,7 @@ t.test('a fork with a name, two tools and a migration of its own takes a newer v
   t.equal(fork.run('npm run -s db:migrate', { DATABASE_URL }).trim(), `schema is at version ${Number.parseInt(ownMigration)}, applied ${newerMigration}`)
   fork.run('npm run -s lint')
   fork.run('npm run -s types')
-  const report = fork.run(`npm test -- --reporter=tap ${proof === 'full' ? '' : someTests.join(' ')}`, { FORK_PROOF: 'inside', ...proof === 'full' ? {} : { TEST_DATABASE_URL } })
+  const report = fork.run(`npm test -- --reporter=tap ${proof === 'full' ? '--timeout=600' : someTests.join(' ')}`, { FORK_PROOF: 'inside', ...proof === 'full' ? {} : { TEST_DATABASE_URL } })
   t.match(report, /^# \{ total: \d+, pass: \d+(, skip: \d+)? \}$/m)
   t.comment(`tests of the fork: ${/^# \{ total.*$/m.exec(report)?.[0] ?? ''}`)
   t.equal(fork.run('git status --porcelain'), '', 'the tests leave the tree clean')
