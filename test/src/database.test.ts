@@ -50,7 +50,7 @@ t.test('a lease', async (t) => {
   })
 
   t.test('gives its connection back, so that a pool of one serves any number of calls', async (t) => {
-    const pool = poolOn(t, url, { max: 1 })
+    const pool = poolOn(t, url, { max: 1, connectionTimeoutMillis: 10_000 })
     const lend = createLender(pool)
     const results = await Promise.all(Array.from({ length: 50 }, async (_, index) => {
       const { db, end } = lend()
