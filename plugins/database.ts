@@ -101,8 +101,8 @@ async function bringUpToDate (fastify: FastifyInstance, url: string): Promise<vo
     if (pending > 0) fastify.log.error({ pending }, 'the database lacks migrations; run "npm run db:migrate" or "node dist/src/cli.js migrate"')
     return
   }
-  const { from, to } = await migrate(config.MIGRATION_DATABASE_URL ?? url)
-  if (to > from) fastify.log.info({ from, to }, 'database migrated')
+  const { from, to, applied } = await migrate(config.MIGRATION_DATABASE_URL ?? url)
+  if (applied.length > 0) fastify.log.info({ from, to, applied }, 'database migrated')
   if (config.DATABASE_URL !== undefined) return
   const added = await seedIfEmpty(url, embeddedRows)
   if (added > 0) fastify.log.info({ rows: added }, 'sample records added')

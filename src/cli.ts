@@ -28,8 +28,8 @@ const commands: Record<string, (args: string[]) => Promise<void>> = {
 class UsageError extends Error {}
 
 async function migrateAndTell (url: string): Promise<void> {
-  const { from, to } = await migrate(url)
-  console.log(to === from ? `schema is at version ${to}, nothing to do` : `schema migrated from version ${from} to ${to}`)
+  const { to, applied } = await migrate(url)
+  console.log(applied.length === 0 ? `schema is at version ${to}, nothing to do` : `schema is at version ${to}, applied ${applied.join(', ')}`)
 }
 
 async function onDatabase (work: (url: string) => Promise<void>): Promise<void> {

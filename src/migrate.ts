@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import pg from 'pg'
 import Postgrator from 'postgrator'
 
@@ -6,34 +7,32 @@ export interface MigrationReport { from: number, to: number, applied: string[] }
 // Any number will do, as long as every replica takes the same one.
 const lockKey = 7_305_111
 
-const migrationPattern = 'migrations/*.sql'
+const versionTable = 'schema_version'
 
 /**
  * Brings the schema up to date: all pending files of `migrations/` in one transaction, or none. Replicas that start
  * together wait for one another. A schema newer than the files (an older replica, a rollback) is left alone.
  * @throws Error naming the file that failed, without its SQL
  */
-export async function migrate (connectionString: string): Promise<MigrationReport> {
+export async function migrate (connectionString: string, folder?: string): Promise<MigrationReport> {
   return await onDirectConnection(connectionString, async (client) => {
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock($1)', [lockKey])
-    const runner = runnerOn(client)
+    const runner = runnerOn(client, folder)
     const from = await runner.getDatabaseVersion()
-    const latest = await runner.getMaxVersion()
-    const applied = latest > from ? await runner.migrate(String(latest)) : []
+    const pending = await pendingOn(runner)
+    if (pending.length > 0) {
+      await runner.migrate(String(from)) // applies nothing: makes the version table, and checks that applied files were not edited
+      await runner.runMigrations(pending)
+    }
     await client.query('commit')
-    return { from, to: Math.max(from, latest), applied: applied.map(({ filename }) => filename) }
+    return { from, to: Math.max(from, ...pending.map(({ version }) => version)), applied: pending.map(({ filename }) => basename(filename)) }
   })
 }
 
 /** How many migrations the database lacks. */
-export async function pendingMigrations (connectionString: string): Promise<number> {
-  return await onDirectConnection(connectionString, async (client) => {
-    const runner = runnerOn(client)
-    const current = await runner.getDatabaseVersion()
-    const all = await runner.getMigrations()
-    return all.filter(({ version }) => version > current).length
-  })
+export async function pendingMigrations (connectionString: string, folder?: string): Promise<number> {
+  return await onDirectConnection(connectionString, async (client) => (await pendingOn(runnerOn(client, folder))).length)
 }
 
 /** Runs on a connection of its own, outside every pool. */
@@ -48,6 +47,15 @@ export async function onDirectConnection<T> (connectionString: string, work: (cl
   }
 }
 
-function runnerOn (client: pg.Client): Postgrator {
-  return new Postgrator({ driver: 'pg', migrationPattern, newline: 'LF', schemaTable: 'schema_version', execQuery: async (query) => await client.query(query) })
+function runnerOn (client: pg.Client, folder = 'migrations'): Postgrator {
+  return new Postgrator({ driver: 'pg', migrationPattern: `${folder}/*.sql`, newline: 'LF', schemaTable: versionTable, execQuery: async (query) => await client.query(query) })
+}
+
+/** The files that were never applied, lowest number first. postgrator alone would skip one whose number is below the highest applied, such as ours in a fork that numbers its own from 1000. */
+async function pendingOn (runner: Postgrator): Promise<Postgrator.Migration[]> {
+  const isNew = await runner.getDatabaseVersion() === 0
+  const { rows } = isNew ? { rows: [] } : await runner.runQuery(`select version from ${versionTable}`)
+  const applied = new Set(rows.map(({ version }) => Number(version)))
+  const files = await runner.getMigrations()
+  return files.filter(({ action, version }) => action === 'do' && !applied.has(version)).sort((a, b) => a.version - b.version)
 }

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** The version in the nearest package.json above this file, built or not. */
-export const version = nearestVersion(import.meta.dirname)
+/** Name and version in the nearest package.json above this file, built or not. */
+export const { name, version } = nearestManifest(import.meta.dirname)
 
-function nearestVersion (folder: string): string {
+function nearestManifest (folder: string): { name: string, version: string } {
   try {
-    return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   } catch (error) {
     if (dirname(folder) === folder) throw error
-    return nearestVersion(dirname(folder))
+    return nearestManifest(dirname(folder))
   }
 }

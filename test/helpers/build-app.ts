@@ -1,9 +1,13 @@
+import { readdirSync } from 'node:fs'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Test } from 'tap'
 import app from '../../src/app.ts'
 import type { Environment } from '../../config/variables.ts'
+import { allowing } from './allowlist.ts'
 import { migratedDatabase } from './postgres.ts'
+
+const toolNames = readdirSync('tools').filter((file) => file.endsWith('.ts')).map((file) => file.replace('.ts', '').replaceAll('-', '_'))
 
 export interface BuildOptions {
   env?: Environment
@@ -11,12 +15,12 @@ export interface BuildOptions {
   extra?: FastifyPluginAsync
 }
 
-/** The whole server, hermetic: its configuration is `env` alone, its database its own. */
+/** The whole server, hermetic: its configuration is `env` alone, its database its own. Every tool of `tools/` may be called unless `env` says otherwise. */
 export async function buildApp (t: Test, { env = {}, extra }: BuildOptions = {}): Promise<FastifyInstance> {
   const url = env.DATABASE_URL ?? await migratedDatabase(t)
   const fastify = Fastify({ logger: process.env.TEST_LOG_LEVEL !== undefined, pluginTimeout: 60_000, forceCloseConnections: true })
   t.teardown(async () => { await fastify.close() })
-  await fastify.register(fp(app), { env: { LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent', DB_POOL_MIN: '1', DB_POOL_MAX: '4', ...env, DATABASE_URL: url } })
+  await fastify.register(fp(app), { env: { LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent', DB_POOL_MIN: '1', DB_POOL_MAX: '4', ALLOWLIST_PATH: allowing(t, ...toolNames), ...env, DATABASE_URL: url } })
   if (extra !== undefined) await fastify.register(fp(extra))
   await fastify.ready()
   return fastify

@@ -5,15 +5,17 @@ import t, { type Test } from 'tap'
 import { startEmbeddedPostgres } from '../../src/embedded-postgres/index.ts'
 import { migrate } from '../../src/migrate.ts'
 import { seed } from '../../src/seed.ts'
+import { allowing } from '../helpers/allowlist.ts'
 import { callEveryTool } from '../helpers/call-every-tool.ts'
 import { clientOfEra, type Connect } from '../helpers/clients.ts'
 import { migratedDatabase, runSql } from '../helpers/postgres.ts'
 import { buildServer, startedServer, workingDirectory, type ServerProcess } from '../helpers/server-process.ts'
 
 const out = buildServer(t)
+const ALLOWLIST_PATH = allowing(t, 'search_records', 'get_record_detail', 'get_statistics')
 
 t.test('on the embedded PostgreSQL, from nothing', async (t) => {
-  const server = await startedServer(t, out, { cwd: workingDirectory(t) })
+  const server = await startedServer(t, out, { cwd: workingDirectory(t), env: { ALLOWLIST_PATH } })
   const { folder, port } = await server.untilLog(({ msg }) => /embedded PostgreSQL/.test(String(msg))) as { folder: string, port: number }
   t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
 
@@ -48,7 +50,7 @@ for (const major of majors) {
 
 async function onDatabase (t: Test, url: string): Promise<void> {
   await seed(url, 50)
-  const server = await startedServer(t, out, { cwd: workingDirectory(t), env: { DATABASE_URL: url, DB_POOL_MIN: '1', DB_POOL_MAX: '2' } })
+  const server = await startedServer(t, out, { cwd: workingDirectory(t), env: { ALLOWLIST_PATH, DATABASE_URL: url, DB_POOL_MIN: '1', DB_POOL_MAX: '2' } })
 
   for (const [era, connect] of Object.entries(clientOfEra)) {
     t.test(`every tool answers a client of ${era}`, async (t) => { await callAll(t, connect, server.url, 50) })

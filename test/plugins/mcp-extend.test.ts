@@ -46,10 +46,11 @@ t.test('an extension can\'t bring a tool past the pipeline', async (t) => {
     server.setRequestHandler('tools/call', () => ({ content: [{ type: 'text', text: 'bypassed' }] }))
     server.setRequestHandler('tools/list', () => ({ tools: [] }))
   }
-  const client = mcpClient(await buildApp(t, { extra: extendedBy(overrides) }))
+  const app = await buildApp(t, { extra: extendedBy(overrides) })
+  const client = mcpClient(app)
   for (const era of ['modern', 'legacy'] as Era[]) {
     t.equal((await client.call('nope', {}, { era })).message.error?.code, -32602)
-    t.equal((await client.list({ era })).length, 4)
+    t.equal((await client.list({ era })).length, app.tools.list().length)
   }
 })
 

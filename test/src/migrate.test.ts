@@ -1,18 +1,24 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { migrate, pendingMigrations } from '../../src/migrate.ts'
 import { seed, seedIfEmpty } from '../../src/seed.ts'
+import { folderWith } from '../helpers/folder.ts'
 import { emptyDatabase, migratedDatabase, runSql } from '../helpers/postgres.ts'
+
+const files = readdirSync('migrations').filter((name) => name.includes('.do.'))
+const latest = Math.max(...files.map((name) => Number.parseInt(name)))
 
 t.test('replicas that migrate at once do it once', async (t) => {
   const url = await emptyDatabase(t)
-  t.equal(await pendingMigrations(url), 1)
+  t.equal(await pendingMigrations(url), files.length)
 
   const reports = await Promise.all(Array.from({ length: 8 }, async () => await migrate(url)))
 
   t.equal(reports.filter(({ applied }) => applied.length > 0).length, 1)
-  t.ok(reports.every(({ to }) => to === 1))
+  t.ok(reports.every(({ to }) => to === latest))
   t.equal(await pendingMigrations(url), 0)
-  t.match(await migrate(url), { from: 1, to: 1, applied: { length: 0 } })
+  t.match(await migrate(url), { from: latest, to: latest, applied: { length: 0 } })
 })
 
 t.test('a migration that fails leaves nothing behind', async (t) => {
@@ -25,9 +31,34 @@ t.test('a migration that fails leaves nothing behind', async (t) => {
 
 t.test('a schema newer than the files is left alone', async (t) => {
   const url = await migratedDatabase(t)
-  await runSql(url, 'insert into schema_version (version, name, run_at) values (99, \'future\', now())')
-  t.match(await migrate(url), { from: 99, to: 99, applied: { length: 0 } })
+  await runSql(url, 'insert into schema_version (version, name, run_at) values (999999, \'future\', now())')
+  t.match(await migrate(url), { from: 999999, to: 999999, applied: { length: 0 } })
   t.equal(await pendingMigrations(url), 0)
+})
+
+t.test('a file that arrives late, below the highest number, is applied, and an applied one that was edited stops everything', async (t) => {
+  const url = await emptyDatabase(t)
+  const folder = folderWith(t, { '001.do.records.sql': 'create table a ()', '1000.do.own.sql': 'create table own ()' })
+  t.match(await migrate(url, folder), { from: 0, to: 1000, applied: ['001.do.records.sql', '1000.do.own.sql'] })
+
+  writeFileSync(join(folder, '002.do.newer.sql'), 'create table newer ()')
+  writeFileSync(join(folder, '002.undo.newer.sql'), 'drop table newer')
+  t.equal(await pendingMigrations(url, folder), 1)
+  t.match(await migrate(url, folder), { from: 1000, to: 1000, applied: ['002.do.newer.sql'] })
+  t.equal(await pendingMigrations(url, folder), 0)
+  await runSql(url, 'select from newer')
+
+  writeFileSync(join(folder, '1000.do.own.sql'), 'create table own (id int)')
+  writeFileSync(join(folder, '003.do.more.sql'), 'create table more ()')
+  await t.rejects(migrate(url, folder), { message: /MD5 checksum failed for migration \[1000\]/ })
+  await t.rejects(runSql(url, 'select from more'))
+})
+
+t.test('two files of one number are refused before either runs', async (t) => {
+  const url = await emptyDatabase(t)
+  const folder = folderWith(t, { '002.do.ours.sql': 'create table ours ()', '002.do.theirs.sql': 'create table theirs ()' })
+  await t.rejects(migrate(url, folder), { message: /Two migrations found with version 2/ })
+  await t.rejects(runSql(url, 'select from ours'))
 })
 
 t.test('updated_at follows every update', async (t) => {

@@ -2,13 +2,14 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import t from 'tap'
-import { version } from '../../src/version.ts'
+import { name, version } from '../../src/version.ts'
 
 const checkout = resolve(import.meta.dirname, '../..')
 
-t.test('the version is the one of package.json', async (t) => {
+t.test('name and version are those of package.json', async (t) => {
   const manifest = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
 
+  t.equal(name, manifest.name)
   t.equal(version, manifest.version)
   t.match(version, /^\d+\.\d+\.\d+/)
 })
