@@ -9,6 +9,8 @@ export interface Case {
   title: string
   server: ServerName
   baselines: readonly Baseline[]
+  /** How many times the requests of a round it gets; default 1. */
+  times?: number
   /** Sent in turn. */
   requests: Array<RpcRequest & { isRight: (result: any) => boolean }>
 }
@@ -25,11 +27,14 @@ const lookUp = (id: string) => ({
   isRight: (result: any) => result.structuredContent?.id === id && typeof result.structuredContent.name === 'string' && JSON.parse(result.content?.[0]?.text).id === id
 })
 
+// It costs so little that connecting would show, and its error is in every ratio.
+export const bareTimes = 5
+
 /** What is measured, in the order of a round. The baselines are cases too. */
 export function casesOn (recordIds: string[]): Case[] {
   const lookups = recordIds.map(lookUp)
   return [
-    { name: 'bare', title: 'bare Fastify route, echo', server: 'bare', baselines: [], requests: [modernEcho] },
+    { name: 'bare', title: 'bare Fastify route, echo', server: 'bare', baselines: [], times: bareTimes, requests: [modernEcho] },
     { name: 'echo', title: 'tools/call echo', server: 'four', baselines: ['bare'], requests: [modernEcho] },
     { name: 'echo-legacy', title: 'tools/call echo, 2025-11-25 client', server: 'four', baselines: ['bare'], requests: [legacyEcho] },
     { name: 'echo-150', title: 'tools/call echo, 150 tools', server: 'many', baselines: ['bare'], requests: [modernEcho] },

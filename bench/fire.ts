@@ -16,6 +16,7 @@ export async function checkAnswers (url: string, { name, requests }: Case): Prom
   const bodies: string[] = []
   for (const { headers, body, isRight } of requests) {
     const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(answerSeconds * 1000) })
+      .catch((error: Error) => { throw new BenchFailed(`${name}: no answer (${error.message})`) })
     const text = await response.text()
     if (response.status !== 200 || !holds(text, isRight)) throw new BenchFailed(`${name}: not the right answer, so there is nothing to measure: HTTP ${response.status} ${text.slice(0, 300)}`)
     bodies.push(text)

@@ -18,9 +18,10 @@ export async function measure (servers: Servers, cases: Case[], { rounds, reques
     onRound(round)
     for (const one of round % 2 === 0 ? cases : cases.toReversed()) {
       const server = await servers(one.server)
+      const amount = requests * (one.times ?? 1)
       const before = await server.cpu()
-      await fire(server.url, one, bodies.get(one.name) ?? [], requests)
-      if (round > 0) samples.get(one.name)?.push((await server.cpu() - before) / requests)
+      await fire(server.url, one, bodies.get(one.name) ?? [], amount)
+      if (round > 0) samples.get(one.name)?.push((await server.cpu() - before) / amount)
     }
   }
   return samples

@@ -16,7 +16,7 @@ export const connections = 32
 
 const usage = `Usage: npm run bench -- [options]
   --rounds N               rounds that count, after one that warms up (default 7)
-  --requests N             requests per case and round, at least ${connections} (default 3000)
+  --requests N             requests per case and round, at least ${connections} (default 1000)
   --json FILE              writes the report there too
   --max-ratio NAME=N       fails when a case costs more than N times the bare route; NAME/BASELINE=N for another
                            baseline, as in lookup/fastify-pg=6; may be repeated
@@ -30,7 +30,7 @@ export function readOptions (args: string[]): BenchOptions {
       args,
       options: {
         rounds: { type: 'string', default: '7' },
-        requests: { type: 'string', default: '3000' },
+        requests: { type: 'string', default: '1000' },
         json: { type: 'string' },
         'max-ratio': { type: 'string', multiple: true, default: [] },
         'database-url': { type: 'string' },
