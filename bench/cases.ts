@@ -27,20 +27,20 @@ const lookUp = (id: string) => ({
   isRight: (result: any) => result.structuredContent?.id === id && typeof result.structuredContent.name === 'string' && JSON.parse(result.content?.[0]?.text).id === id
 })
 
-// It costs so little that connecting would show, and its error is in every ratio.
-export const bareTimes = 5
+// Baselines cost so little that connecting would show, and their error is in every ratio.
+export const baselineTimes = 5
 
 /** What is measured, in the order of a round. The baselines are cases too. */
 export function casesOn (recordIds: string[]): Case[] {
   const lookups = recordIds.map(lookUp)
   return [
-    { name: 'bare', title: 'bare Fastify route, echo', server: 'bare', baselines: [], times: bareTimes, requests: [modernEcho] },
+    { name: 'bare', title: 'bare Fastify route, echo', server: 'bare', baselines: [], times: baselineTimes, requests: [modernEcho] },
     { name: 'echo', title: 'tools/call echo', server: 'four', baselines: ['bare'], requests: [modernEcho] },
     { name: 'echo-legacy', title: 'tools/call echo, 2025-11-25 client', server: 'four', baselines: ['bare'], requests: [legacyEcho] },
     { name: 'echo-150', title: 'tools/call echo, 150 tools', server: 'many', baselines: ['bare'], requests: [modernEcho] },
     { name: 'list-4', title: 'tools/list, 4 tools', server: 'four', baselines: ['bare'], requests: [listOf(4)] },
     { name: 'list-150', title: 'tools/list, 150 tools', server: 'many', baselines: ['bare'], requests: [listOf(150)] },
-    { name: 'fastify-pg', title: 'Fastify route with pg, same SELECT', server: 'fastify-pg', baselines: ['bare'], requests: lookups },
+    { name: 'fastify-pg', title: 'Fastify route with pg, same SELECT', server: 'fastify-pg', baselines: ['bare'], times: baselineTimes, requests: lookups },
     { name: 'lookup', title: 'tools/call get_record_detail', server: 'four', baselines: ['bare', 'fastify-pg'], requests: lookups }
   ]
 }

@@ -1,4 +1,4 @@
-import { baselines, bareTimes, type Baseline, type Case } from './cases.ts'
+import { baselines, baselineTimes, type Baseline, type Case } from './cases.ts'
 import type { conditions } from './conditions.ts'
 import type { Samples } from './measure.ts'
 
@@ -53,7 +53,7 @@ export function render ({ conditions, cases }: Report): string {
   const [head, ...body] = rows.map((row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(' | ')} |`)
   return [
     `${date}, commit ${commit}, node ${node} on ${platform}, ${cpus} CPUs (${cpuModel}), load average ${loadAverage}, PostgreSQL ${postgres}`,
-    `${rounds} rounds of ${requests} requests per case (bare ${bareTimes} times as many) over ${connections} connections; median (min–max)`,
+    `${rounds} rounds of ${requests} requests per case (baselines ${baselineTimes} times as many) over ${connections} connections; median (min–max)`,
     '',
     head,
     `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`,
