@@ -15,7 +15,7 @@ async function run (options: BenchOptions): Promise<Report> {
     const cases = casesOn(recordIds)
     const before = conditions(version, options)
     const samples = await withServers({ databaseUrl, allowlist: options.allowlist }, async (servers) =>
-      await measure(servers, cases, options, (round) => { console.error(round === 0 ? 'warming up' : `round ${round} of ${options.rounds}`) }))
+      await measure(servers, cases, options, (round) => { console.error(round < 1 ? 'warming up' : `round ${round} of ${options.rounds}`) }))
     return { conditions: before, cases: summarise(cases, samples) }
   })
 }

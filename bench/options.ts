@@ -15,7 +15,7 @@ export interface BenchOptions {
 export const connections = 32
 
 const usage = `Usage: npm run bench -- [options]
-  --rounds N               rounds that count, after one that warms up (default 7)
+  --rounds N               rounds that count, after two that warm up (default 7)
   --requests N             requests per case and round, at least ${connections} (default 1000)
   --json FILE              writes the report there too
   --max-ratio NAME=N       fails when a case costs more than N times the bare route; NAME/BASELINE=N for another
