@@ -8,11 +8,11 @@ import type { Test } from 'tap'
 
 const checkout = resolve(import.meta.dirname, '../..')
 
-/** Builds the server into a folder of its own, so that no other build can take it away. */
-export function buildServer (t: Test): string {
+/** Builds the server, or another project, into a folder of its own, so that no other build can take it away. */
+export function buildServer (t: Test, project = 'tsconfig.build.json'): string {
   const out = mkdtempSync(join(checkout, 'dist-test-'))
   t.teardown(() => { rmSync(out, { recursive: true, force: true }) })
-  const { status, stdout } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', out], { cwd: checkout, encoding: 'utf8' })
+  const { status, stdout } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project, '--outDir', out], { cwd: checkout, encoding: 'utf8' })
   if (status !== 0) throw new Error(stdout)
   writeFileSync(join(out, 'fastify.config.cjs'), readFileSync(join(checkout, 'fastify.config.cjs'), 'utf8').replace('./dist/', './'))
   return out

@@ -1,0 +1,46 @@
+import { legacy, modern, type RpcRequest } from './rpc.ts'
+import type { ServerName } from './servers.ts'
+
+export const baselines = ['bare', 'fastify-pg'] as const
+export type Baseline = typeof baselines[number]
+
+export interface Case {
+  name: string
+  title: string
+  server: ServerName
+  baselines: readonly Baseline[]
+  /** How many times the requests of a round it gets; default 1. */
+  times?: number
+  /** Sent in turn. */
+  requests: Array<RpcRequest & { isRight: (result: any) => boolean }>
+}
+
+const echo = { name: 'echo', arguments: { text: 'the quick brown fox jumps over the lazy dog' } }
+const isEcho = (result: any): boolean => result.structuredContent?.text === echo.arguments.text && result.content?.[0]?.text === JSON.stringify(echo.arguments)
+const modernEcho = { ...modern('tools/call', echo), isRight: isEcho }
+const legacyEcho = { ...legacy('tools/call', echo), isRight: isEcho }
+
+const listOf = (length: number) => ({ ...modern('tools/list'), isRight: (result: any) => result.tools?.length === length })
+
+const lookUp = (id: string) => ({
+  ...modern('tools/call', { name: 'get_record_detail', arguments: { record_id: id } }),
+  isRight: (result: any) => result.structuredContent?.id === id && typeof result.structuredContent.name === 'string' && JSON.parse(result.content?.[0]?.text).id === id
+})
+
+// Baselines cost so little that connecting would show, and their error is in every ratio.
+export const baselineTimes = 5
+
+/** What is measured, in the order of a round. The baselines are cases too. */
+export function casesOn (recordIds: string[]): Case[] {
+  const lookups = recordIds.map(lookUp)
+  return [
+    { name: 'bare', title: 'bare Fastify route, echo', server: 'bare', baselines: [], times: baselineTimes, requests: [modernEcho] },
+    { name: 'echo', title: 'tools/call echo', server: 'four', baselines: ['bare'], requests: [modernEcho] },
+    { name: 'echo-legacy', title: 'tools/call echo, 2025-11-25 client', server: 'four', baselines: ['bare'], requests: [legacyEcho] },
+    { name: 'echo-150', title: 'tools/call echo, 150 tools', server: 'many', baselines: ['bare'], requests: [modernEcho] },
+    { name: 'list-4', title: 'tools/list, 4 tools', server: 'four', baselines: ['bare'], requests: [listOf(4)] },
+    { name: 'list-150', title: 'tools/list, 150 tools', server: 'many', baselines: ['bare'], requests: [listOf(150)] },
+    { name: 'fastify-pg', title: 'Fastify route with pg, same SELECT', server: 'fastify-pg', baselines: ['bare'], times: baselineTimes, requests: lookups },
+    { name: 'lookup', title: 'tools/call get_record_detail', server: 'four', baselines: ['bare', 'fastify-pg'], requests: lookups }
+  ]
+}
