@@ -20,6 +20,7 @@ export const options: FastifyServerOptions & { skipOverride: boolean } = { ...se
 export default async function app (fastify: FastifyInstance, { env: environment }: EnvOptions): Promise<void> {
   await fastify.register(env, { env: environment })
   await fastify.register(listener) // closes idle sockets as soon as the server starts to close
+  await fastify.register(fallbacks) // routes take the error handler that is there when they are registered
   await fastify.register(database)
   await fastify.register(authentication)
   await fastify.register(allowlist)
@@ -28,5 +29,4 @@ export default async function app (fastify: FastifyInstance, { env: environment 
   await fastify.register(autoload, { dir: join(import.meta.dirname, '../tools'), forceESM: true })
   await fastify.register(health)
   await fastify.register(mcp)
-  await fastify.register(fallbacks)
 }
