@@ -33,6 +33,7 @@ const database: FastifyPluginAsync = async (fastify) => {
   await untilAnswering(fastify, url)
   await bringUpToDate(fastify, url)
 
+  fastify.decorate('pg', {} as FastifyInstance['pg']) // filled by the next line; a server around this one may have a pool of its own
   await fastify.register(fastifyPostgres, {
     connectionString: url,
     application_name: config.SERVICE_NAME,

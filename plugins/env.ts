@@ -3,6 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { envSchema } from '../config/env.ts'
 import { loadConfig, ownKeywords, type Config, type Environment } from '../config/load.ts'
+import { isGuest } from '../src/embedding.ts'
 
 declare module 'fastify' {
   interface FastifyInstance { config: Config }
@@ -17,7 +18,7 @@ export interface EnvOptions {
 const env: FastifyPluginAsync<EnvOptions> = async (fastify, { env }) => {
   const { config, warnings } = loadConfig(env)
   await fastify.register(fastifyEnv, { schema: structuredClone(envSchema), data: config, env: false, ajv: { customOptions: ownKeywords } })
-  fastify.log.level = config.LOG_LEVEL
+  if (!isGuest(fastify)) fastify.log.level = config.LOG_LEVEL
   for (const warning of warnings) fastify.log.warn(warning)
   if (config.PORTCULLIS_ENV === 'development') {
     fastify.log.info({ auth: config.AUTH_MODE }, 'development: serves this machine only; set PORTCULLIS_ENV=production to serve others')

@@ -1,12 +1,14 @@
 import pg from 'pg'
 import Postgrator from 'postgrator'
+import { packageFolder } from './version.ts'
 
 export interface MigrationReport { from: number, to: number, applied: string[] }
 
 // Any number will do, as long as every replica takes the same one.
 const lockKey = 7_305_111
 
-const migrationPattern = 'migrations/*.sql'
+// Those of this package, wherever the process was started; special characters of its path are no pattern.
+const migrationPattern = `${packageFolder.replaceAll('\\', '/').replace(/[?*()[\]{}]/g, '[$&]')}/migrations/*.sql`
 
 /**
  * Brings the schema up to date: all pending files of `migrations/` in one transaction, or none. Replicas that start

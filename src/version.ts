@@ -1,14 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** The version in the nearest package.json above this file, built or not. */
-export const version = nearestVersion(import.meta.dirname)
+/** The nearest folder above this file with a package.json, built or not; `migrations/` is in it too. */
+export const packageFolder = nearestPackage(import.meta.dirname)
 
-function nearestVersion (folder: string): string {
+export const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string }
+
+function nearestPackage (folder: string): string {
   try {
-    return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version
+    readFileSync(join(folder, 'package.json'))
+    return folder
   } catch (error) {
     if (dirname(folder) === folder) throw error
-    return nearestVersion(dirname(folder))
+    return nearestPackage(dirname(folder))
   }
 }
