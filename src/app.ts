@@ -26,6 +26,7 @@ export default async function app (fastify: FastifyInstance, { env: environment 
   await fastify.register(allowlist)
   await fastify.register(tools) // the registry
   await fastify.register(pipeline) // callTool
+  // plugins of packages and your own go here: docs/add-a-plugin.md
   await fastify.register(autoload, { dir: join(import.meta.dirname, '../tools'), forceESM: true })
   await fastify.register(health)
   await fastify.register(mcp)

@@ -1,5 +1,6 @@
 import type { TObject } from 'typebox'
 import { ToolDuplicate, ToolInvalid, ToolsSealed } from '../errors.ts'
+import { authoring } from './authoring.ts'
 import { closed, compileInput, type Checked } from './input.ts'
 import { compileOutput } from './output.ts'
 import type { Json, Output, Principal, Tool, ToolAnnotations } from './tool.ts'
@@ -68,6 +69,7 @@ export function createRegistry (policy: Policy = nothingAllowed) {
   }
 
   return {
+    ...authoring,
     add,
     get: (name: string): CompiledTool | undefined => tools.get(name),
     list,
