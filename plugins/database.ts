@@ -32,6 +32,7 @@ const database: FastifyPluginAsync = async (fastify) => {
   const address = { variable: 'DATABASE_URL', url }
   await untilAnswering(address, bootBudgetMs(fastify), fastify.log)
   await bringUpToDate(fastify, url)
+  fastify.decorate('pg', {} as FastifyInstance['pg']) // filled by the next line; a server around this one may have a pool of its own
   await fastify.register(fastifyPostgres, poolOptions(config, url))
   const { pool } = fastify.pg
   const lend = await opened(fastify, pool, address)

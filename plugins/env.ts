@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { envSchema } from '../config/env.ts'
 import { loadConfig, processEnvironment, refuse, type Config } from '../config/load.ts'
 import { ownKeywords, type Environment } from '../config/variables.ts'
+import { isGuest } from '../src/embedding.ts'
 import { createSettings, type Settings } from '../src/settings.ts'
 
 declare module 'fastify' {
@@ -23,7 +24,7 @@ export interface EnvOptions {
 const env: FastifyPluginAsync<EnvOptions> = async (fastify, { env: environment = processEnvironment() }) => {
   const { config, warnings } = loadConfig(environment)
   await fastify.register(fastifyEnv, { schema: structuredClone(envSchema), data: config, env: false, ajv: { customOptions: ownKeywords } })
-  fastify.log.level = config.LOG_LEVEL
+  if (!isGuest(fastify)) fastify.log.level = config.LOG_LEVEL
   for (const warning of warnings) fastify.log.warn(warning)
 
   const settings = createSettings(environment)

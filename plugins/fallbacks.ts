@@ -1,9 +1,13 @@
 import type { FastifyError, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import { isGuest } from '../src/embedding.ts'
 
 /** Answers for unknown paths and for errors outside /mcp; internals stay in the log. */
 const fallbacks: FastifyPluginAsync = async (fastify) => {
-  fastify.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'Not found; the MCP endpoint is POST /mcp' }))
+  // a 404 belongs to a prefix, and without one to the whole server
+  if (fastify.prefix !== '' || !isGuest(fastify)) {
+    fastify.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: `Not found; the MCP endpoint is POST ${fastify.prefix}/mcp` }))
+  }
 
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const status = error.statusCode ?? 500

@@ -1,8 +1,9 @@
-import { isIP, type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { FastifyPluginAsync, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { isLoopback } from '../config/rules.ts'
-import { ListenAddressUnexpected } from '../src/errors.ts'
+import { createAddressCheck } from '../src/addresses.ts'
+import { isGuest } from '../src/embedding.ts'
+import { AddressNotServed, ListenAddressUnexpected } from '../src/errors.ts'
 import { serverOptions } from '../src/server-options.ts'
 import { bootIsOver, hasPreload } from '../src/signals.ts'
 
@@ -10,16 +11,21 @@ const idleSweepMs = 50
 
 /** Watches the listening socket: it is where the configuration says, and closing does not wait for idle clients. */
 const listener: FastifyPluginAsync = async (fastify) => {
-  const { HOST } = fastify.config
+  const isServed = createAddressCheck(fastify.config.HOST)
 
   fastify.addHook('onListen', async () => {
     bootIsOver()
-    const stranger = (fastify.addresses() as AddressInfo[]).find(({ address }) => address !== HOST && !isLoopback(address))
-    if (stranger !== undefined && (isLoopback(HOST) || isIP(HOST) !== 0)) {
+    const stranger = (fastify.addresses() as Array<AddressInfo | string>).find((bound) => typeof bound === 'object' && !isServed(bound.address)) as AddressInfo | undefined
+    if (isGuest(fastify)) {
+      if (stranger !== undefined) fastify.log.error({ address: stranger.address }, new AddressNotServed().message)
+      return
+    }
+    if (stranger !== undefined) {
       // fastify-cli listens on every address inside a container unless told otherwise
       fastify.log.fatal(new ListenAddressUnexpected(stranger.address).message)
+      process.exitCode = 1
       await fastify.close()
-      process.exit(1)
+      return
     }
 
     const lacking = [

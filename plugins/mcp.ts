@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { BatchRefused, BodyTooDeep, ForeignHost, IdsRefused } from '../src/errors.ts'
+import { createAddressCheck } from '../src/addresses.ts'
+import { AddressNotServed, BatchRefused, BodyTooDeep, ForeignHost, IdsRefused } from '../src/errors.ts'
 import { headerValues } from '../src/headers.ts'
 import { createHostGuard } from '../src/hosts.ts'
 import type { Decision } from '../src/mcp/attempt.ts'
@@ -23,6 +24,7 @@ const nobodyAsked: ReadonlyMap<string, Decision> = new Map()
 const mcp: FastifyPluginAsync = async (fastify) => {
   const { config, tools, drain } = fastify
   const foreign = createHostGuard(config.ALLOWED_HOSTS, config.ALLOWED_ORIGINS)
+  const isServed = createAddressCheck(config.HOST)
   let lane: ReturnType<typeof createSdkLane>
 
   fastify.decorateRequest('decisions', null as unknown as ReadonlyMap<string, Decision>)
@@ -34,9 +36,12 @@ const mcp: FastifyPluginAsync = async (fastify) => {
     return reply.code(status).send(body)
   })
 
-  fastify.removeContentTypeParser('text/plain') // 415 like every other type that is not JSON
+  // JSON alone, read by Fastify's own parser: 415 for the rest, whatever a server around this one parses and how
+  fastify.removeAllContentTypeParsers()
+  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, fastify.getDefaultJsonParser('error', 'error'))
 
   fastify.addHook('onRequest', (request, _reply, done) => {
+    if (!isServed(request.raw.socket.localAddress)) return done(new AddressNotServed())
     const host = headerValues(request.raw, 'host')
     const origin = headerValues(request.raw, 'origin')
     const fault = host.length > 1 ? 'host' : origin.length > 1 ? 'origin' : foreign(host[0], origin[0])

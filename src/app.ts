@@ -20,13 +20,14 @@ export const options: FastifyServerOptions & { skipOverride: boolean } = { ...se
 export default async function app (fastify: FastifyInstance, { env: environment }: EnvOptions): Promise<void> {
   await fastify.register(env, { env: environment })
   await fastify.register(listener) // closes idle sockets as soon as the server starts to close
+  await fastify.register(fallbacks) // routes take the error handler that is there when they are registered
   await fastify.register(database)
   await fastify.register(authentication)
   await fastify.register(allowlist)
   await fastify.register(tools) // the registry
   await fastify.register(pipeline) // callTool
+  // plugins of packages and your own go here: docs/add-a-plugin.md
   await fastify.register(toolFiles, { dir: join(import.meta.dirname, '../tools') })
   await fastify.register(health)
   await fastify.register(mcp)
-  await fastify.register(fallbacks)
 }

@@ -66,6 +66,9 @@ export const Unauthenticated = createError('MCP_UNAUTHENTICATED', 'Send a valid 
 /** Answered when a Host or Origin header names somebody else's server or page. */
 export const ForeignHost = createError<[string, string]>('MCP_FOREIGN_HOST', 'This %s is not allowed here; an operator adds it to %s', 403)
 
+/** Answered, and logged at boot, where a server that embeds this one listens on more addresses than HOST names. */
+export const AddressNotServed = createError('MCP_ADDRESS_NOT_SERVED', '/mcp is not served on this address, which is neither HOST nor loopback; an operator sets HOST to it, or to 0.0.0.0 for all', 403)
+
 /** Answered for a batch in a revision that has none. */
 export const BatchRefused = createError('MCP_BATCH_REFUSED', 'Batches exist in revision 2025-03-26 only; send one message at a time', 400)
 

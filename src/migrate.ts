@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import pg from 'pg'
 import Postgrator from 'postgrator'
+import { packageFolder } from './version.ts'
 
 export interface MigrationReport { from: number, to: number, applied: string[] }
 
@@ -8,6 +9,9 @@ export interface MigrationReport { from: number, to: number, applied: string[] }
 const lockKey = 7_305_111
 
 const versionTable = 'schema_version'
+
+// Those of this package, wherever the process was started; special characters of its path are no pattern.
+const migrations = `${packageFolder.replaceAll('\\', '/').replace(/[?*()[\]{}]/g, '[$&]')}/migrations`
 
 /**
  * Brings the schema up to date: all pending files of `migrations/` in one transaction, or none. Replicas that start
@@ -47,7 +51,7 @@ export async function onDirectConnection<T> (connectionString: string, work: (cl
   }
 }
 
-function runnerOn (client: pg.Client, folder = 'migrations'): Postgrator {
+function runnerOn (client: pg.Client, folder = migrations): Postgrator {
   return new Postgrator({ driver: 'pg', migrationPattern: `${folder}/*.sql`, newline: 'LF', schemaTable: versionTable, execQuery: async (query) => await client.query(query) })
 }
 

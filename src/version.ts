@@ -1,14 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** Name and version in the nearest package.json above this file, built or not. */
-export const { name, version } = nearestManifest(import.meta.dirname)
+/** The nearest folder above this file with a package.json, built or not; `migrations/` is in it too. */
+export const packageFolder = nearestPackage(import.meta.dirname)
 
-function nearestManifest (folder: string): { name: string, version: string } {
+export const { name, version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { name: string, version: string }
+
+function nearestPackage (folder: string): string {
   try {
-    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    readFileSync(join(folder, 'package.json'))
+    return folder
   } catch (error) {
     if (dirname(folder) === folder) throw error
-    return nearestManifest(dirname(folder))
+    return nearestPackage(dirname(folder))
   }
 }

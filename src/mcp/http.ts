@@ -14,6 +14,7 @@ export function toHttpError (error: FastifyError): HttpError {
   const answer = (code: number, message: string): HttpError => ({ status, body: { jsonrpc: '2.0', error: { code, message }, id: null } })
   switch (error.code) {
     case 'MCP_UNAUTHENTICATED': return answer(errorCodes.unauthenticated, error.message)
+    case 'MCP_ADDRESS_NOT_SERVED':
     case 'MCP_FOREIGN_HOST': return answer(errorCodes.foreignHost, error.message)
     case 'MCP_BATCH_REFUSED':
     case 'MCP_IDS_REFUSED':

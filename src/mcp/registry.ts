@@ -2,6 +2,7 @@ import type { TObject } from 'typebox'
 import { ToolDuplicate, ToolInvalid, ToolsSealed } from '../errors.ts'
 import { databaseNameFault, databaseSettings } from '../named-database.ts'
 import { createSettings, type Settings } from '../settings.ts'
+import { authoring } from './authoring.ts'
 import { closed, compileInput, type Checked } from './input.ts'
 import { compileOutput } from './output.ts'
 import type { Json, Output, Principal, Tool, ToolAnnotations } from './tool.ts'
@@ -72,6 +73,7 @@ export function createRegistry (policy: Policy = nothingAllowed, settings: Setti
   }
 
   return {
+    ...authoring,
     add,
     get: (name: string): CompiledTool | undefined => tools.get(name),
     list,
