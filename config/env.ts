@@ -22,7 +22,7 @@ export const envSchema = Type.Object({
   PORT: count(1, 65535, 8000, 'Port to listen on'),
   ALLOWED_HOSTS: Type.String({ default: 'localhost,127.0.0.1,[::1]', description: 'Host header values that may reach /mcp, separated by commas; without a port any port matches' }),
   ALLOWED_ORIGINS: Type.String({ default: '', description: 'Origins of browser pages, besides the server\'s own, that may reach /mcp, separated by commas (https://app.example.com)' }),
-  SERVICE_NAME: Type.String({ default: name, maxLength: 100, description: 'Name of the server towards clients, the database and telemetry; by default the name in package.json', errorMessage: 'must be at most 100 characters' }),
+  SERVICE_NAME: Type.String({ default: name, 'x-default': '(name in package.json)', maxLength: 100, description: 'Name of the server towards clients, the database and telemetry', errorMessage: 'must be at most 100 characters' }),
   SERVICE_DESCRIPTION: Type.String({ default: 'Searches and summarises research records.', description: 'Instructions that MCP clients hand to their model' }),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info', description: 'Least severe level that is logged; upper case and the Python names WARNING and CRITICAL work too', errorMessage: 'must be one of trace, debug, info, warn, error, fatal, silent' }),
   AUTH_MODE: Type.Optional(Type.Enum(['api-key', 'none'], { description: 'api-key: every request to /mcp carries API_KEY; none: development only. Unset: api-key in production or when API_KEY is set, else none', errorMessage: 'must be api-key or none' })),

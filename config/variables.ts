@@ -6,7 +6,7 @@ import type { Static, TObject, TSchema } from 'typebox'
 export type Environment = Record<string, string | undefined>
 
 /** The schema of one variable, with the keywords that config/env.ts adds to JSON Schema. */
-export type Variable = TSchema & { type?: string, enum?: unknown[], pattern?: string, default?: unknown, minimum?: number, maximum?: number, minLength?: number, maxLength?: number, description?: string, errorMessage?: string, 'x-secret'?: boolean }
+export type Variable = TSchema & { type?: string, enum?: unknown[], pattern?: string, default?: unknown, minimum?: number, maximum?: number, minLength?: number, maxLength?: number, description?: string, errorMessage?: string, 'x-secret'?: boolean, 'x-default'?: string }
 
 export interface Read<T extends TObject> {
   /** What is valid, defaults filled in; all of it when there are no problems. */
@@ -130,5 +130,5 @@ function check<T> (schema: object, data: Record<string, string>): T {
 
 /** Teaches the validator the keywords that declarations add to JSON Schema. */
 export function ownKeywords (ajv: Ajv): Ajv {
-  return ajv.addKeyword('x-secret').addKeyword('errorMessage')
+  return ajv.addKeyword('x-secret').addKeyword('x-default').addKeyword('errorMessage')
 }
