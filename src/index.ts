@@ -1,5 +1,6 @@
 import '../plugins/authentication.ts' // for the types of fastify.authenticate and request.principal
-import '../plugins/tools.ts' // for the type of fastify.tools
+import '../plugins/env.ts' // for those of fastify.config and fastify.settings
+import '../plugins/tools.ts' // for those of fastify.tools and fastify.mcp
 
 // The package as others see it: the server as a Fastify plugin, and the types of what their plugins meet in it.
 export { default, options } from './app.ts'

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Extension } from '../../src/mcp/extensions.ts'
-import { buildApp } from '../helpers/build-app.ts'
+import { buildApp, type BuildOptions } from '../helpers/build-app.ts'
 import { mcpClient, rpcRequest, type Era } from '../helpers/mcp-client.ts'
 
 const extendedBy = (...extensions: Extension[]) => async (fastify: { mcp: { extend: (extension: Extension) => void } }) => {
@@ -60,8 +60,12 @@ t.test('a faulty extension stops the boot, a late one is refused', async (t) => 
   t.throws(() => { app.mcp.extend(hello) }, { code: 'MCP_EXTENSION_LATE' })
 })
 
-t.test('a subscriber hears of changes until the server closes', async (t) => {
-  const app = await buildApp(t)
+for (const [what, extra] of Object.entries({ 'tools alone': undefined, 'tools and prompts': extendedBy(hello) })) {
+  t.test(`a subscriber hears of changes of ${what} until the server closes`, async (t) => { await hearChanges(t, extra) })
+}
+
+async function hearChanges (t: Test, extra: BuildOptions['extra']): Promise<void> {
+  const app = await buildApp(t, { extra })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { headers, body } = rpcRequest('subscriptions/listen', { notifications: { toolsListChanged: true, promptsListChanged: true } })
   const asking = request({ port: (app.server.address() as AddressInfo).port, path: '/mcp', method: 'POST', headers }).end(JSON.stringify(body))
@@ -79,6 +83,6 @@ t.test('a subscriber hears of changes until the server closes', async (t) => {
   await app.close()
   await ended
 
-  t.notMatch(text, /prompts\/list_changed/, 'no prompts, so no such subscription')
+  t.equal(text.includes('prompts/list_changed'), extra !== undefined, 'where there are prompts')
   t.match(text, /"resultType":"complete"/)
-})
+}
