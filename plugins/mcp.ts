@@ -18,7 +18,7 @@ declare module 'fastify' {
 
 const nobodyAsked: ReadonlyMap<string, Decision> = new Map()
 
-/** POST /mcp (GET and DELETE answer 405): Host, Origin, credentials and allowlist are checked here, then a lane answers. */
+/** POST /mcp (other methods answer 405): Host, Origin, credentials and allowlist are checked here, then a lane answers. */
 const mcp: FastifyPluginAsync = async (fastify) => {
   const { config, tools, drain } = fastify
   const foreign = createHostGuard(config.ALLOWED_HOSTS, config.ALLOWED_ORIGINS)
@@ -65,7 +65,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   })
 
   fastify.route({
-    method: ['GET', 'POST', 'DELETE'],
+    method: ['HEAD', 'GET', 'POST', 'PUT', 'PATCH', 'DELETE'], // all but POST are answered 405
     url: '/mcp',
     handler: async (request, reply) => {
       // The request's own 'close' comes when its body has been read; only the reply knows that the client is gone.

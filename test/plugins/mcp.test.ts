@@ -85,8 +85,8 @@ t.test('POST /mcp', async (t) => {
     }
   })
 
-  t.test('GET and DELETE are not allowed', async (t) => {
-    for (const method of ['GET', 'DELETE'] as const) {
+  t.test('methods other than POST are not allowed', async (t) => {
+    for (const method of ['GET', 'HEAD', 'DELETE', 'PUT', 'PATCH'] as const) {
       const { statusCode, headers } = await app.inject({ method, url: '/mcp', headers: { host: 'localhost', accept: 'text/event-stream' } })
       t.equal(statusCode, 405)
       t.match(headers.allow, /POST/)
