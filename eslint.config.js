@@ -19,7 +19,7 @@ const ownSql = {
 }
 
 export default [
-  ...neostandard({ ts: true, ignores: ['dist/**', 'dist-test-*/**', '.tap/**'] }),
+  ...neostandard({ ts: true, ignores: ['dist/**', 'dist-*/**', '.tap/**'] }),
   {
     files: ['**/*.ts'],
     ignores: ['config/load.ts', 'test/**', 'scripts/**'],

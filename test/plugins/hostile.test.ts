@@ -1,0 +1,44 @@
+import type { AddressInfo } from 'node:net'
+import t from 'tap'
+import { fuzz } from '../../prove/hostile/fuzz.ts'
+import { createRandom } from '../../prove/hostile/random.ts'
+import { converse, faultInConversation } from '../../prove/hostile/raw.ts'
+import { createTarget } from '../../prove/hostile/target.ts'
+import { migratedDatabase } from '../helpers/postgres.ts'
+import { insertSampleRecords } from '../helpers/records.ts'
+
+// S10, the short variant of `npm run prove:hostile`; HOSTILE_SEED repeats a run.
+const seed = Number(process.env.HOSTILE_SEED ?? Math.floor(Math.random() * 2 ** 31))
+const inputs = 2000
+const conversations = 200
+
+const url = await migratedDatabase(t)
+await insertSampleRecords(url)
+const app = await createTarget(url)
+t.teardown(async () => { await app.close() })
+await app.listen({ host: '127.0.0.1', port: 0 })
+const { port } = app.server.address() as AddressInfo
+
+t.test('hostile requests are answered as JSON-RPC, without a crash, a hang or a word about the inside', async (t) => {
+  const { findings, statuses, signatures } = await fuzz({ app, seed, inputs })
+
+  t.comment(`seed ${seed}, ${signatures} kinds of answers, ${JSON.stringify(statuses)}`)
+  t.same(findings, [], `seed ${seed}`)
+  for (const status of [200, 202, 400, 403, 404, 405, 415]) t.ok((statuses[status] ?? 0) > 0, `some are answered ${status}`)
+})
+
+t.test('hostile bytes end in an answer or a closed connection, and the server goes on', async (t) => {
+  const random = createRandom(seed)
+  for (let done = 0; done < conversations; done++) {
+    const conversation = converse(random)
+    const fault = await faultInConversation(port, conversation)
+    if (fault !== undefined) t.fail(`${fault}: ${conversation.bytes.toString('base64')} (seed ${seed})`)
+  }
+  t.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200)
+})
+
+t.test('a URL that can\'t be decoded is refused without the framework\'s words', async (t) => {
+  const { statusCode, payload } = await app.inject({ method: 'POST', url: '/%' })
+  t.equal(statusCode, 400)
+  t.same(JSON.parse(payload), { error: 'The URL is not valid' })
+})
