@@ -5,6 +5,7 @@ import { createTarget } from './target.ts'
 
 const repeats = 3
 const errorLevel = 50
+const saidEvery = 10_000
 
 export interface InProcessReport extends FuzzReport { block: Block, confirmedMs: number }
 
@@ -25,6 +26,7 @@ export async function fuzzInProcess (databaseUrl: string, seed: number, inputs: 
 
   const block: Block = { wallMs: 0, busyMs: 0 }
   let confirmedMs = 0
+  let done = 0
   const blocking: FuzzReport['findings'] = []
   /** The shortest of some repetitions: what the machine or the collector of garbage did once is not the input's fault. */
   const leastBlock = async (batch: Input[]): Promise<number> => {
@@ -37,6 +39,8 @@ export async function fuzzInProcess (databaseUrl: string, seed: number, inputs: 
   }
   const watch = async (batch: Input[], run: () => Promise<void>): Promise<void> => {
     const { wallMs, busyMs } = await blocksDuring(run)
+    done += batch.length
+    if (done % saidEvery < batch.length) console.error(`${done} of ${inputs}`)
     block.wallMs = Math.max(block.wallMs, wallMs)
     block.busyMs = Math.max(block.busyMs, busyMs)
     if (busyMs < maxBlockMs || await leastBlock(batch) < maxBlockMs) return

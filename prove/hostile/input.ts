@@ -22,6 +22,8 @@ export function parseInput (text: string): Input {
 }
 
 const calls: Array<[name: string, args: object]> = [
+  ['search_records', { query: 'Sample' }],
+  ['search_records', { query: '', filters: { status: 'active' } }],
   ['search_records', { query: 'Sample', limit: 2, offset: 1, filters: { status: 'active', type: 'typeA', category: 'cat1' } }],
   ['get_record_detail', { record_id: '00000000-0000-4000-8000-000000000000' }],
   ['get_statistics', { group_by: 'type' }],

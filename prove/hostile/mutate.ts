@@ -23,8 +23,19 @@ function mutateArguments (random: Random, { headers, body, verb }: Input): Input
   const json = structuredClone('json' in body ? body.json : undefined) as { params?: { arguments?: unknown } } | null | undefined
   const given = json?.params?.arguments
   if (json?.params === undefined || given === undefined) return undefined
-  json.params.arguments = mutateJson(random, random.oneIn(2) ? given : mutateJson(random, given))
+  const mutated = random.oneIn(2) ? withOtherText(random, given) : mutateJson(random, given)
+  json.params.arguments = random.oneIn(4) ? mutateJson(random, mutated) : mutated
   return { verb, headers, body: { json } }
+}
+
+/** Still of the declared type, so that it is bound into a statement. */
+function withOtherText (random: Random, json: unknown): unknown {
+  const copy = structuredClone(json)
+  const texts = placesIn(copy).filter(({ holder, key }) => typeof holder[key] === 'string')
+  if (texts.length === 0) return mutateJson(random, json)
+  const { holder, key } = random.pick(texts)
+  holder[key] = random.pick([random.pick(words), `${String(holder[key])}${random.pick(words)}`])
+  return copy
 }
 
 function mutateOnce (random: Random, input: Input): Input {
