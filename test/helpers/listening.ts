@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { readMessages, type RpcMessage } from './mcp-client.ts'
 
@@ -20,12 +21,13 @@ export interface Received {
 }
 
 /** Serves the app on a free port and sends it requests byte for byte: `inject` neither trims nor repeats a header. */
-export async function listening (app: FastifyInstance): Promise<(sent: Sent) => Promise<Received>> {
-  const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/mcp`
+export async function listening (app: FastifyInstance, host = '127.0.0.1'): Promise<(sent: Sent) => Promise<Received>> {
+  await app.listen({ host, port: 0 })
+  const { address, port } = app.server.address() as AddressInfo
 
   return async ({ verb = 'POST', headers, body }) => await new Promise((resolve, reject) => {
     const present = Object.fromEntries(Object.entries(headers).filter((entry): entry is [string, string | string[]] => entry[1] !== undefined))
-    const sending = request(url, { method: verb, headers: present, agent: false }, (response) => {
+    const sending = request({ host: address, port, path: '/mcp', method: verb, headers: present, agent: false }, (response) => {
       let text = ''
       response.setEncoding('utf8')
         .on('data', (chunk: string) => { text += chunk })
