@@ -1,6 +1,9 @@
 import type { FastifyError, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 
+/** The framework's errors have its code, those of its JSON parser none. */
+const isLibraryText = ({ code }: FastifyError): boolean => code === undefined || code.startsWith('FST_')
+
 /** Answers for unknown paths and for errors outside /mcp; internals stay in the log. */
 const fallbacks: FastifyPluginAsync = async (fastify) => {
   fastify.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'Not found; the MCP endpoint is POST /mcp' }))
@@ -8,7 +11,7 @@ const fallbacks: FastifyPluginAsync = async (fastify) => {
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const status = error.statusCode ?? 500
     if (status >= 500) request.log.error({ err: error }, 'request failed')
-    return reply.code(status).send({ error: status >= 500 ? 'Internal error' : error.message })
+    return reply.code(status).send({ error: status >= 500 ? 'Internal error' : isLibraryText(error) ? 'The request is not valid' : error.message })
   })
 }
 

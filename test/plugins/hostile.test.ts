@@ -39,8 +39,16 @@ t.test('hostile bytes end in an answer or a closed connection, and the server go
   t.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200)
 })
 
-t.test('a URL that can\'t be decoded is refused without the framework\'s words', async (t) => {
-  const { statusCode, payload } = await app.inject({ method: 'POST', url: '/%' })
-  t.equal(statusCode, 400)
-  t.same(JSON.parse(payload), { error: 'The URL is not valid' })
+t.test('what fails outside the endpoint is refused without the framework\'s words', async (t) => {
+  const json = { 'content-type': 'application/json' }
+  for (const [method, url, payload, status, error] of [
+    ['POST', '/%', '{}', 400, 'The URL is not valid'],
+    ['OPTIONS', '/mcp', '{', 400, 'The request is not valid'],
+    ['POST', '/nope', '{"__proto__":1}', 400, 'The request is not valid'],
+    ['POST', '/nope', '{}', 404, 'Not found; the MCP endpoint is POST /mcp']
+  ] as const) {
+    const answer = await app.inject({ method, url, payload, headers: json })
+    t.equal(answer.statusCode, status, url)
+    t.same(answer.json(), { error }, url)
+  }
 })
