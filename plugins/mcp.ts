@@ -1,10 +1,10 @@
 import type { FastifyError, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { BatchRefused, BodyTooDeep, ForeignHost, IdsRefused } from '../src/errors.ts'
+import { BatchRefused, BodyTooComplex, ForeignHost, IdsRefused } from '../src/errors.ts'
 import { headerValues } from '../src/headers.ts'
 import { createHostGuard } from '../src/hosts.ts'
 import type { Decision } from '../src/mcp/attempt.ts'
-import { decide, hasBadIds, isTooDeep, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
+import { decide, hasBadIds, isTooComplex, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
 import { toHttpError, toWebRequest } from '../src/mcp/http.ts'
 import { createSdkLane } from '../src/mcp/sdk-lane.ts'
 import { version } from '../src/version.ts'
@@ -45,7 +45,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   fastify.addHook('onRequest', fastify.authenticate)
 
   fastify.addHook('preHandler', (request, _reply, done) => {
-    if (isTooDeep(request.body)) return done(new BodyTooDeep())
+    if (isTooComplex(request.body)) return done(new BodyTooComplex())
     if (Array.isArray(request.body) && !mayBatch(request.headers['mcp-protocol-version'])) return done(new BatchRefused())
     if (hasBadIds(request.body)) return done(new IdsRefused())
     request.decisions = request.body === undefined ? nobodyAsked : decide(request.body, tools.view(request.principal), (name) => tools.get(name) !== undefined)
