@@ -40,9 +40,10 @@ export async function fuzz ({ app, seed, inputs, takeLogged = () => [], watch = 
 
   while (report.inputs < inputs && report.findings.length < maxFindings) {
     const batch = Array.from({ length: Math.min(batchSize, inputs - report.inputs) }, () => mutate(random, random.pick(corpus)))
+    const ready = batch.map((input) => ({ ...input, body: { bytes: bytesOf(input) } })) // not while the loop is watched
     const answers: Array<{ answer: Answered | string, logged: string[] }> = []
-    await watch(batch, async () => {
-      for (const input of batch) answers.push({ answer: await answerTo(app, input), logged: takeLogged() })
+    await watch(ready, async () => {
+      for (const input of ready) answers.push({ answer: await answerTo(app, input), logged: takeLogged() })
     })
     for (const [index, { answer, logged }] of answers.entries()) {
       const input = batch[index] as Input

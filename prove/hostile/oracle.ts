@@ -7,7 +7,7 @@ const statuses = new Set([200, 202, 400, 401, 403, 404, 405, 406, 413, 415])
 /** Text that only the inside of the server knows. */
 const internals = [
   /\bat .{0,200}\(.{0,300}:\d+:\d+\)/, /node_modules/, /node:internal/, /file:\/\/\/(work|app|home|tmp|root)/, /\/(src|plugins|tools|dist)\/[\w-]+\.(ts|js)/,
-  /syntax error at or near/, /invalid input syntax/, /invalid byte sequence/, /out of range for type/, /unsupported Unicode escape/, /relation "/, /column "/, /\bSQLSTATE\b/, /\bpg_(?!sleep)\w+/, /\b(22P02|22021|22P05|42P01|42601|42703|57014|08006|53300|23505|XX000)\b/, /select .{0,80} from records/i,
+  /syntax error at or near/, /invalid input syntax/, /invalid byte sequence/, /out of range for type/, /unsupported Unicode escape/, /relation "/, /column "/, /\bSQLSTATE\b/, /\bpg_\w+/, /\b(22P02|22021|22P05|42P01|42601|42703|57014|08006|53300|23505|XX000)\b/, /select .{0,80} from records/i,
   /127\.0\.0\.1:\d{2,5}/, /postgres(ql)?:\/\//, /\bECONN\w+|\bERR_[A-Z_]+/, /\bFST_ERR\w+/,
   /\bzod\b/i, /\bajv\b/i, /\btypebox\b/i, /invalid_type|unrecognized_keys|invalid_union|too_small/, /Cannot read propert|is not a function|is not iterable|undefined \(reading|Maximum call stack|TypeError|RangeError|SyntaxError|Unexpected token|content-type is set to|forbidden prototype/
 ]
