@@ -2,6 +2,9 @@ import type { FastifyError, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { isGuest } from '../src/embedding.ts'
 
+/** The framework's errors have its code, those of its JSON parser none. */
+const isLibraryText = ({ code }: FastifyError): boolean => code === undefined || code.startsWith('FST_')
+
 /** Answers for unknown paths and for errors outside /mcp; internals stay in the log. */
 const fallbacks: FastifyPluginAsync = async (fastify) => {
   // a 404 belongs to a prefix, and without one to the whole server
@@ -12,7 +15,7 @@ const fallbacks: FastifyPluginAsync = async (fastify) => {
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const status = error.statusCode ?? 500
     if (status >= 500) request.log.error({ err: error }, 'request failed')
-    return reply.code(status).send({ error: status >= 500 ? 'Internal error' : error.message })
+    return reply.code(status).send({ error: status >= 500 ? 'Internal error' : isLibraryText(error) ? 'The request is not valid' : error.message })
   })
 }
 

@@ -1,11 +1,11 @@
 import type { FastifyError, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { createAddressCheck } from '../src/addresses.ts'
-import { AddressNotServed, BatchRefused, BodyTooDeep, ForeignHost, IdsRefused } from '../src/errors.ts'
+import { AddressNotServed, BatchRefused, BodyTooComplex, ForeignHost, IdsRefused } from '../src/errors.ts'
 import { headerValues } from '../src/headers.ts'
 import { createHostGuard } from '../src/hosts.ts'
 import type { Decision } from '../src/mcp/attempt.ts'
-import { decide, hasBadIds, isTooDeep, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
+import { decide, hasBadIds, isTooComplex, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
 import { toHttpError, toWebRequest } from '../src/mcp/http.ts'
 import { describeCause } from '../src/mcp/call-log.ts'
 import { createSdkLane } from '../src/mcp/sdk-lane.ts'
@@ -20,7 +20,7 @@ declare module 'fastify' {
 
 const nobodyAsked: ReadonlyMap<string, Decision> = new Map()
 
-/** POST /mcp (GET and DELETE answer 405): Host, Origin, credentials and allowlist are checked here, then a lane answers. */
+/** POST /mcp (other methods answer 405): Host, Origin, credentials and allowlist are checked here, then a lane answers. */
 const mcp: FastifyPluginAsync = async (fastify) => {
   const { config, tools, drain } = fastify
   const foreign = createHostGuard(config.ALLOWED_HOSTS, config.ALLOWED_ORIGINS)
@@ -51,7 +51,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   fastify.addHook('onRequest', fastify.authenticate)
 
   fastify.addHook('preHandler', (request, _reply, done) => {
-    if (isTooDeep(request.body)) return done(new BodyTooDeep())
+    if (isTooComplex(request.body)) return done(new BodyTooComplex())
     if (Array.isArray(request.body) && !mayBatch(request.headers['mcp-protocol-version'])) return done(new BatchRefused())
     if (hasBadIds(request.body)) return done(new IdsRefused())
     request.decisions = request.body === undefined ? nobodyAsked : decide(request.body, tools.view(request.principal), (name) => tools.get(name) !== undefined)
@@ -73,7 +73,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   })
 
   fastify.route({
-    method: ['GET', 'POST', 'DELETE'],
+    method: ['HEAD', 'GET', 'POST', 'PUT', 'PATCH', 'DELETE'], // all but POST are answered 405
     url: '/mcp',
     handler: async (request, reply) => {
       // The request's own 'close' comes when its body has been read; only the reply knows that the client is gone.

@@ -75,5 +75,5 @@ export const BatchRefused = createError('MCP_BATCH_REFUSED', 'Batches exist in r
 /** Answered for request ids that an answer could not repeat exactly, or that two requests share. */
 export const IdsRefused = createError('MCP_IDS_REFUSED', 'A request id is a string or a whole number within ±(2^53 - 1), and unique within its batch', 400)
 
-/** Answered for a body that nests deeper than any tool needs. */
-export const BodyTooDeep = createError('MCP_BODY_TOO_DEEP', 'The body nests too deeply', 400)
+/** Answered for a body that nests deeper or holds more values than any tool needs. */
+export const BodyTooComplex = createError('MCP_BODY_TOO_COMPLEX', 'The body nests too deeply or holds too many values', 400)

@@ -2,15 +2,24 @@ import type { Decision } from './attempt.ts'
 import type { View } from './registry.ts'
 
 const maxDepth = 64
+const maxValues = 10_000
 
-/** Whether the parsed body nests deeper than any tool needs; code after this may recurse. */
-export function isTooDeep (value: unknown, depth = 0): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (depth >= maxDepth) return true
-  for (const key in value) {
-    if (isTooDeep((value as Record<string, unknown>)[key], depth + 1)) return true
+/**
+ * Whether the parsed body nests deeper or holds more values than any tool needs: code after this may recurse, and visits
+ * each value several times (1 MB of keys stopped the event loop for 370 ms).
+ */
+export function isTooComplex (body: unknown): boolean {
+  let values = 0
+  const exceeds = (value: unknown, depth: number): boolean => {
+    if (++values > maxValues) return true
+    if (typeof value !== 'object' || value === null) return false
+    if (depth >= maxDepth || (Array.isArray(value) && value.length > maxValues)) return true
+    for (const key in value) {
+      if (exceeds((value as Record<string, unknown>)[key], depth + 1)) return true
+    }
+    return false
   }
-  return false
+  return exceeds(body, 0)
 }
 
 /** Revision 2025-03-26 alone must accept batches; a client that names none counts as that one. */

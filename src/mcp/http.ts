@@ -18,7 +18,7 @@ export function toHttpError (error: FastifyError): HttpError {
     case 'MCP_FOREIGN_HOST': return answer(errorCodes.foreignHost, error.message)
     case 'MCP_BATCH_REFUSED':
     case 'MCP_IDS_REFUSED':
-    case 'MCP_BODY_TOO_DEEP': return answer(invalidRequest, error.message)
+    case 'MCP_BODY_TOO_COMPLEX': return answer(invalidRequest, error.message)
     case 'FST_ERR_CTP_BODY_TOO_LARGE': return answer(invalidRequest, 'The body is larger than this server accepts')
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE': return answer(invalidRequest, 'Send the body as application/json')
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH': return answer(invalidRequest, 'Content-Length does not match the body')

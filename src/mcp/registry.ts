@@ -58,7 +58,7 @@ export function createRegistry (policy: Policy = nothingAllowed, settings: Setti
 
   /** Cached by role set and policy; anything a principal may not call is absent. */
   function view (principal: Principal): View {
-    const key = `${policy.digest}\n${[...principal.roles].sort().join('\n')}`
+    const key = JSON.stringify([policy.digest, ...[...principal.roles].sort()])
     const known = views.get(key)
     if (known !== undefined) return known
     const visible = list().filter((tool) => policy.allows(principal, tool.name))
@@ -106,6 +106,7 @@ function compile (tool: Tool, settings: Settings): CompiledTool {
 /** What would make a client choke, or a promise the server can't keep yet. */
 function faultOf (tool: Tool): string | undefined {
   if (typeof tool.name !== 'string' || !toolName.test(tool.name)) return 'its name must match [a-z][a-z0-9_]* and have at most 64 characters'
+  if (tool.name in Object.prototype) return 'its name is one that every JavaScript object has, which the protocol library takes for a tool of its own; choose another'
   if (typeof tool.description !== 'string' || tool.description.trim() === '') return 'it has no description; say what it does, for a model'
   if (typeof tool.handler !== 'function') return 'it has no handler function'
   if (tool.effect !== 'read' && tool.effect !== 'write') return 'its effect must be \'read\' or \'write\''

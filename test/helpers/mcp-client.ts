@@ -33,9 +33,9 @@ export function rpcRequest (method: string, params: Record<string, unknown> = {}
   }
 }
 
-/** Header values that are not plain visible ASCII travel in base64 (revision 2026-07-28). */
+/** Header values that are not plain visible ASCII, or look encoded, travel in base64 (revision 2026-07-28). */
 function headerValue (text: string): string {
-  return /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text) ? text : `=?base64?${Buffer.from(text).toString('base64')}?=`
+  return /^(?!=\?base64\?.*\?=$)[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text) ? text : `=?base64?${Buffer.from(text).toString('base64')}?=`
 }
 
 /** Reads a JSON body or an event stream. */

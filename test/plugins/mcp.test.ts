@@ -88,8 +88,8 @@ t.test('POST /mcp', async (t) => {
     }
   })
 
-  t.test('GET and DELETE are not allowed', async (t) => {
-    for (const method of ['GET', 'DELETE'] as const) {
+  t.test('methods other than POST are not allowed', async (t) => {
+    for (const method of ['GET', 'HEAD', 'DELETE', 'PUT', 'PATCH'] as const) {
       const { statusCode, headers } = await app.inject({ method, url: '/mcp', headers: { host: 'localhost', accept: 'text/event-stream' } })
       t.equal(statusCode, 405)
       t.match(headers.allow, /POST/)
@@ -111,6 +111,8 @@ t.test('POST /mcp', async (t) => {
       ['null', json, 400, -32600],
       ['{"jsonrpc":"1.0","id":1,"method":"tools/list"}', json, 400, -32600],
       [deep(70), json, 400, -32600],
+      [JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: { x: Array(10_000).fill(0) } }), json, 400, -32600],
+      [JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`k${n}`, n])) }), json, 400, -32600],
       [deep(100_000), json, 400, -32600],
       ['x=1', { ...json, 'content-type': 'application/x-www-form-urlencoded' }, 415, -32600],
       ['x', { ...json, 'content-type': 'text/plain' }, 415, -32600],

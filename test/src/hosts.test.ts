@@ -1,9 +1,6 @@
 import t from 'tap'
 import { createHostGuard, splitList } from '../../src/hosts.ts'
-
-const foreignHosts = ['evil.com', 'localhost.evil.com', 'evil.com:8000', 'localhost@evil.com', 'evil.com@localhost', 'localhost.', '.localhost', 'localhost..', 'local host', 'localhost evil.com', 'localhost,evil.com', 'localhost/evil', 'localhost:', 'localhost:8000:8000', 'localhost:port', 'localhost:999999', '127.0.0.1.evil.com', '127.0.0.2', '127.1', '0.0.0.0', '2130706433', '0x7f000001', '[::]', '[::1', '::1', '[::ffff:127.0.0.1]', '169.254.169.254', '192.168.0.1', '10.0.0.1', 'http://localhost', 'localhost#', 'localhost?', 'localhost\\evil.com', 'xn--lcalhost-54a', 'lоcalhost', '', ' ', '\t', 'null', '*', 'localhost\0', 'localhost%00', 'localhost%2eevil.com', '-localhost', 'user:pass@localhost', '[localhost]', 'LOCALHOST.EVIL.COM']
-const goodHosts = ['localhost', 'localhost:8000', 'localhost:1', 'LOCALHOST', 'LocalHost:65535', '127.0.0.1', '127.0.0.1:8000', '[::1]', '[::1]:8000']
-const foreignOrigins = ['null', 'http://evil.com', 'https://evil.com', 'http://localhost.evil.com', 'http://localhost.evil.com:8000', 'http://evil.com:8000', 'http://localhost@evil.com', 'http://evil.com#localhost', 'file://', 'file:///etc/passwd', 'chrome-extension://abc', 'http://127.0.0.1.evil.com', 'ftp://localhost', 'localhost', '', ' ', 'http://', 'http:localhost', 'http://localhost/path', 'http://localhost ', 'https://localhost:444']
+import { foreignHosts, foreignOrigins, goodHosts } from '../helpers/hosts.ts'
 
 t.test('a foreign Host never passes, whatever the Origin', async (t) => {
   const guard = createHostGuard('localhost,127.0.0.1,[::1]', 'https://app.example.com')

@@ -12,6 +12,7 @@ t.test('a wrong tool stops the boot with a sentence that names it and the fix', 
     [{ name: 'Bad Name' }, /must match \[a-z\]/],
     [{ name: 'x'.repeat(65) }, /at most 64/],
     [{ name: undefined }, /must match/],
+    [{ name: 'constructor' }, /every JavaScript object has/],
     [{ description: ' ' }, /no description/],
     [{ handler: undefined }, /no handler/],
     [{ effect: 'delete' }, /effect must be 'read' or 'write'/],
@@ -46,6 +47,9 @@ t.test('a view holds what the policy allows, sorted, and nothing by default', as
   t.same(registry.view(principal).definitions.map(({ name }) => name), ['good'])
   t.same([...registry.view({ ...principal, roles: ['x', 'admin'] }).tools.keys()], ['alpha', 'good', 'zeta'])
   t.equal(registry.view({ ...principal, roles: ['admin', 'x'] }), registry.view({ ...principal, roles: ['x', 'admin'] }), 'made once for a set of roles')
+  t.equal(registry.view({ ...principal, roles: ['x\nadmin'] }).tools.size, 1, 'a role that spells two others is neither')
+  registry.view({ ...principal, roles: ['x', 'y'] })
+  t.not(registry.view({ ...principal, roles: ['x\ny'] }), registry.view({ ...principal, roles: ['x', 'y'] }))
   const closed = createRegistry()
   closed.add(good)
   t.equal(closed.view(principal).tools.size, 0)

@@ -1,0 +1,58 @@
+import Fastify, { LogController, type FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Test } from 'tap'
+import type { Environment } from '../../config/variables.ts'
+import env from '../../plugins/env.ts'
+import fallbacks from '../../plugins/fallbacks.ts'
+import mcp from '../../plugins/mcp.ts'
+import pipeline from '../../plugins/pipeline.ts'
+import tools from '../../plugins/tools.ts'
+import type { Policy } from '../../src/mcp/registry.ts'
+import type { Principal, Tool } from '../../src/mcp/tool.ts'
+import { fakeDb } from './fake-call.ts'
+
+export type LogLine = Record<string, unknown> & { msg: string }
+
+export interface BareOptions {
+  policy: Policy
+  tools: Array<Tool<any, any>>
+  env?: Environment
+}
+
+/** The principal of a request to a bare app travels in a header. */
+export const principalHeader = (principal: Principal): Record<string, string> => ({ 'x-test-principal': encodeURIComponent(JSON.stringify(principal)) })
+
+/**
+ * From the route to the handlers as in the product, but with a policy, principals and tools of the test's own and
+ * without a database: cheap enough to ask thousands of times.
+ */
+export async function bareApp (t: Test, { policy, tools: list, env: environment = {} }: BareOptions): Promise<{ app: FastifyInstance, takeLog: () => LogLine[] }> {
+  let lines: LogLine[] = []
+  const app = Fastify({ logger: { level: 'debug', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } }, logController: new LogController({ disableRequestLogging: true }) })
+  t.teardown(async () => { await app.close() })
+  await app.register(env, { env: { LOG_LEVEL: 'debug', ...environment } })
+  await app.register(fp(async (fastify) => { fastify.decorate('db', { lend: () => ({ db: fakeDb(), end: () => {} }) } as never) }, { name: 'database' }))
+  await app.register(fp(async (fastify) => {
+    fastify.decorateRequest('principal', null as unknown as Principal)
+    fastify.decorate('authenticate', (request, _reply, done) => {
+      request.principal = JSON.parse(decodeURIComponent(request.headers['x-test-principal'] as string))
+      done()
+    })
+  }, { name: 'authentication' }))
+  await app.register(fp(async (fastify) => { fastify.decorate('allowlist', policy as never) }, { name: 'allowlist' }))
+  await app.register(tools)
+  await app.register(pipeline)
+  for (const tool of list) app.tools.add(tool)
+  await app.register(mcp)
+  await app.register(fallbacks)
+  await app.ready()
+
+  return {
+    app,
+    takeLog: () => {
+      const taken = lines
+      lines = []
+      return taken
+    }
+  }
+}
