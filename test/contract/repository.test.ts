@@ -5,7 +5,7 @@ import { buildApp } from '../helpers/build-app.ts'
 import { mcpClient } from '../helpers/mcp-client.ts'
 
 const read = (path: string): string => readFileSync(path, 'utf8')
-const documents = ['README.md', 'CHANGELOG.md', ...['tools', 'plugins', 'src'].map((folder) => `${folder}/README.md`), ...readdirSync('docs/decisions').map((name) => join('docs/decisions', name))]
+const documents = ['README.md', 'CHANGELOG.md', ...['tools', 'plugins', 'src'].map((folder) => `${folder}/README.md`), 'docs/guarantees.md', ...readdirSync('docs/decisions').map((name) => join('docs/decisions', name))]
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
 const toolFiles = readdirSync('tools').filter((name) => name.endsWith('.ts'))
 
