@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { bytesOf, printInput, seedInputs, type Input } from './input.ts'
 import { mutate } from './mutate.ts'
@@ -80,6 +81,16 @@ export async function answerTo (app: FastifyInstance, input: Input): Promise<Ans
 async function inject (app: FastifyInstance, input: Input): Promise<Answered> {
   const headers: Record<string, string | string[]> = Object.create(null)
   for (const [name, value] of input.headers) headers[name] = headers[name] === undefined ? value.trim() : [headers[name], value.trim()].flat() // the parser trims
-  const { statusCode, headers: answered, payload } = await app.inject({ method: input.verb, url: '/mcp', headers, payload: bytesOf(input) })
-  return { status: statusCode, headers: { ...answered, date: undefined }, text: payload }
+  const response = await app.inject({ method: input.verb, url: '/mcp', headers, payload: bytesOf(input), payloadAsStream: true })
+  return { status: response.statusCode, headers: { ...response.headers, date: undefined }, text: await textOf(response.stream()) }
+}
+
+/** The whole answer; of a subscription, which lasts as long as its client listens, the acknowledgement. */
+async function textOf (stream: Readable): Promise<string> {
+  let text = ''
+  for await (const chunk of stream.setEncoding('utf8')) {
+    text += chunk as string
+    if (text.includes('notifications/subscriptions/acknowledged')) break // which destroys the stream
+  }
+  return text
 }
