@@ -1,0 +1,58 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import t from 'tap'
+import { emptyDatabase, runSql } from '../helpers/postgres.ts'
+import { buildServer, workingDirectory } from '../helpers/server-process.ts'
+
+const out = buildServer(t)
+const cwd = workingDirectory(t)
+const url = await emptyDatabase(t)
+
+function portcullis (args: string[], env: Record<string, string> = { DATABASE_URL: url }): { status: number | null, stdout: string, stderr: string } {
+  return spawnSync(process.execPath, [join(out, 'src/cli.js'), ...args], { cwd, encoding: 'utf8', env: { PATH: process.env.PATH, NODE_V8_COVERAGE: process.env.COVERAGE_FOLDER, ...env } })
+}
+
+t.test('migrate brings the schema up to date, once', async (t) => {
+  t.match(portcullis(['migrate']), { status: 0, stdout: /^schema is at version \d+, applied 001\.do\.records\.sql/, stderr: '' })
+  t.match(portcullis(['migrate']), { status: 0, stdout: /^schema is at version \d+, nothing to do\n$/ })
+})
+
+t.test('seed adds records up to a number', async (t) => {
+  t.match(portcullis(['seed', '--rows', '30']), { status: 0, stdout: /^30 records added$/m })
+  t.match(portcullis(['seed', '--rows', '50'], { MIGRATION_DATABASE_URL: url, DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }), { status: 0, stdout: /^20 records added$/m }, 'MIGRATION_DATABASE_URL goes first')
+  const [counted] = await runSql(url, 'select count(*)::int as n from records')
+  t.equal(counted?.rows[0].n, 50)
+})
+
+t.test('what it can\'t do it says in a line, with how it is used', async (t) => {
+  const mistakes: Array<[args: string[], said: RegExp]> = [
+    [[], /^name a command$/m],
+    [['grow'], /^there is no command "grow"$/m],
+    [['constructor'], /^there is no command "constructor"$/m],
+    [['seed', '--rows', '0'], /^--rows must be a whole number from 1 to 99999999$/m],
+    [['seed', '--rows', '1e9'], /^--rows must be/m],
+    [['seed', '--lines', '5'], /--lines/],
+    [['migrate', 'now'], /now/]
+  ]
+  for (const [args, said] of mistakes) {
+    const { status, stderr } = portcullis(args)
+    t.equal(status, 1)
+    t.match(stderr, said)
+    t.match(stderr, /^Usage:/m)
+    t.notMatch(stderr, /\n {4}at /)
+  }
+})
+
+t.test('a database that it can\'t use ends it in a line without a secret', async (t) => {
+  const refused: Array<[env: Record<string, string>, said: RegExp]> = [
+    [{ DATABASE_URL: 'mysql://x:secret-word@h/db' }, /DATABASE_URL must start with/],
+    [{ DATABASE_URL: 'postgres://x:secret-word@127.0.0.1:1/db' }, /^migrate failed \(ECONNREFUSED\)/],
+    [{ PORTCULLIS_ENV: 'production' }, /MIGRATION_DATABASE_URL or DATABASE_URL is required in production/]
+  ]
+  for (const [env, said] of refused) {
+    const { status, stderr } = portcullis(['migrate'], env)
+    t.equal(status, 1)
+    t.match(stderr, said)
+    t.notMatch(stderr, /secret-word|\n {4}at /)
+  }
+})
