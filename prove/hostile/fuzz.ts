@@ -80,7 +80,11 @@ export async function answerTo (app: FastifyInstance, input: Input): Promise<Ans
 
 async function inject (app: FastifyInstance, input: Input): Promise<Answered> {
   const headers: Record<string, string | string[]> = Object.create(null)
-  for (const [name, value] of input.headers) headers[name] = headers[name] === undefined ? value.trim() : [headers[name], value.trim()].flat() // the parser trims
+  for (const [name, value] of input.headers) {
+    // as the parser reads bytes off a socket; it refuses control characters itself
+    const parsed = Buffer.from(value, 'latin1').toString('latin1').replace(/[^\t\x20-\x7e\x80-\xff]/g, ' ').trim()
+    headers[name] = headers[name] === undefined ? parsed : [headers[name], parsed].flat()
+  }
   const response = await app.inject({ method: input.verb, url: '/mcp', headers, payload: bytesOf(input), payloadAsStream: true })
   return { status: response.statusCode, headers: { ...response.headers, date: undefined }, text: await textOf(response.stream()) }
 }

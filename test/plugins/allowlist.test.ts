@@ -78,7 +78,7 @@ t.test('no shape of request gets round it', async (t) => {
 
 t.test('a name that no tool has stops the boot', async (t) => {
   const path = allowlistFile(t, 'allowed_tools: [search_records, serch_records, SEARCH_RECORDS, constructor]')
-  await t.rejects(clientWith(t, path), { code: 'MCP_ALLOWLIST_UNMATCHED', message: /names serch_records, SEARCH_RECORDS, constructor, which no tool is called.*tools: get_pool_status, get_record_detail, get_statistics, search_records/ })
+  await t.rejects(clientWith(t, path), { code: 'MCP_ALLOWLIST_UNMATCHED', message: /names serch_records, SEARCH_RECORDS, constructor, which no tool is called.*tools: .*get_pool_status, .*search_records/ })
 })
 
 t.test('a tool from a plugin is governed unasked', async (t) => {
