@@ -25,9 +25,10 @@ export const envSchema = Type.Object({
   SERVICE_NAME: Type.String({ default: name, 'x-default': '(name in package.json)', maxLength: 100, description: 'Name of the server towards clients, the database and telemetry', errorMessage: 'must be at most 100 characters' }),
   SERVICE_DESCRIPTION: Type.String({ default: 'Searches and summarises research records.', description: 'Instructions that MCP clients hand to their model' }),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info', description: 'Least severe level that is logged; upper case and the Python names WARNING and CRITICAL work too', errorMessage: 'must be one of trace, debug, info, warn, error, fatal, silent' }),
-  AUTH_MODE: Type.Optional(Type.Enum(['api-key', 'none'], { description: 'api-key: every request to /mcp carries API_KEY; none: development only. Unset: api-key in production or when API_KEY is set, else none', errorMessage: 'must be api-key or none' })),
+  AUTH_MODE: Type.Optional(Type.Enum(['api-key', 'none'], { description: 'api-key: every request to /mcp carries a key; none: development only. Unset: api-key in production or when API_KEY or API_KEYS_FILE is set, else none', errorMessage: 'must be api-key or none' })),
   API_KEY_ENABLED: Type.Optional(Type.Boolean({ description: 'false is another way to say AUTH_MODE=none', errorMessage: 'must be true or false' })),
   API_KEY: Type.Optional(Type.String({ ...secret, minLength: 16, pattern: '^[\\x21-\\x7e]*$', description: 'Key that clients send as "Authorization: Bearer <key>" or "X-API-Key: <key>"', errorMessage: 'must be at least 16 visible ASCII characters; make one with: openssl rand -hex 32' })),
+  API_KEYS_FILE: Type.Optional(Type.String({ description: 'File of hashed API keys with id, roles and expiry, a line each; make one with: portcullis keys new. It is followed: a key that is taken out is dead within 250 ms' })),
   PORTCULLIS_SECRET: Type.Optional(Type.String({ ...secret, minLength: 32, description: 'Shared by all replicas; the keys that seal request state are derived from it. Generated in development', errorMessage: 'must be at least 32 bytes; make one with: openssl rand -hex 32' })),
   DATABASE_URL: postgresUrl('PostgreSQL to use. Unset in development: a private embedded PostgreSQL with sample data'),
   MIGRATION_DATABASE_URL: postgresUrl('Used by db:migrate and db:seed when their role differs; falls back to DATABASE_URL'),
@@ -47,4 +48,4 @@ export type Env = Static<typeof envSchema>
 export const variables = Object.entries(envSchema.properties) as Array<[EnvName, TSchema & { type?: string, enum?: string[], errorMessage?: string, 'x-secret'?: boolean }]>
 
 /** Settings of parts that are still to come. One that is set refuses to boot, so nobody believes that it works. */
-export const reserved = ['KILL_SWITCH', 'KILL_SWITCH_FILE', 'AUDIT_MODE', 'AUDIT_SIGNING_KEY', 'REDACTION_PATH', 'API_KEYS_FILE', 'ADMIN_TOKEN'] as const
+export const reserved = ['KILL_SWITCH', 'KILL_SWITCH_FILE', 'AUDIT_MODE', 'AUDIT_SIGNING_KEY', 'REDACTION_PATH', 'ADMIN_TOKEN'] as const

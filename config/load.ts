@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { envSchema, reserved, type Env } from './env.ts'
-import { crossChecks } from './rules.ts'
+import { crossChecks, hasKeys } from './rules.ts'
 import { byUpperName, readVariables, type Environment } from './variables.ts'
 import { ConfigInvalid, oneLine } from '../src/errors.ts'
 
@@ -28,7 +28,7 @@ export function loadConfig (environment: Environment = processEnvironment(), che
 
   const config = {
     ...env,
-    AUTH_MODE: env.AUTH_MODE ?? (env.API_KEY_ENABLED !== false && env.API_KEY !== undefined ? 'api-key' : 'none'),
+    AUTH_MODE: env.AUTH_MODE ?? (env.API_KEY_ENABLED !== false && hasKeys(env) ? 'api-key' : 'none'),
     PORTCULLIS_SECRET: env.PORTCULLIS_SECRET ?? randomBytes(32).toString('hex')
   } satisfies Config
   return { config, given, warnings }

@@ -21,13 +21,13 @@ const checks: Array<[reads: Array<keyof Env>, check: Check]> = [
   [['ALLOWED_HOSTS'], (env) => splitList(env.ALLOWED_HOSTS).length === 0 ? 'ALLOWED_HOSTS names no host' : undefined],
   [['AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.AUTH_MODE === 'api-key' && env.API_KEY_ENABLED === false ? 'AUTH_MODE=api-key contradicts API_KEY_ENABLED=false; drop one' : undefined],
   [['AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.AUTH_MODE === 'none' && env.API_KEY_ENABLED === true ? 'AUTH_MODE=none contradicts API_KEY_ENABLED=true; drop one' : undefined],
-  [['PORTCULLIS_ENV', 'AUTH_MODE', 'API_KEY_ENABLED', 'API_KEY'], (env) => env.PORTCULLIS_ENV === 'development' && env.API_KEY === undefined && (env.AUTH_MODE === 'api-key' || env.API_KEY_ENABLED === true) ? 'API_KEY is required when API key authentication is on' : undefined],
+  [['PORTCULLIS_ENV', 'AUTH_MODE', 'API_KEY_ENABLED', 'API_KEY', 'API_KEYS_FILE'], (env) => env.PORTCULLIS_ENV === 'development' && !hasKeys(env) && (env.AUTH_MODE === 'api-key' || env.API_KEY_ENABLED === true) ? 'API_KEY or API_KEYS_FILE is required when API key authentication is on' : undefined],
   [['PORTCULLIS_ENV', 'HOST'], (env) => env.PORTCULLIS_ENV === 'development' && !isLoopback(env.HOST) ? 'HOST is not a loopback address; development serves loopback only: set PORTCULLIS_ENV=production, with the settings it asks for' : undefined],
   [['PORTCULLIS_ENV', 'HOST', 'ALLOWED_HOSTS'], (env, given) => (env.PORTCULLIS_ENV === 'production' || !isLoopback(env.HOST)) && !given.has('ALLOWED_HOSTS') ? 'ALLOWED_HOSTS is required in production and on a non-loopback HOST: the names under which clients reach the server' : undefined],
   [['PORTCULLIS_ENV', 'DATABASE_URL'], (env) => env.PORTCULLIS_ENV === 'production' && env.DATABASE_URL === undefined ? 'DATABASE_URL is required in production' : undefined],
   [['PORTCULLIS_ENV', 'PORTCULLIS_SECRET'], (env) => env.PORTCULLIS_ENV === 'production' && env.PORTCULLIS_SECRET === undefined ? 'PORTCULLIS_SECRET is required in production; make one with: openssl rand -hex 32' : undefined],
   [['PORTCULLIS_ENV', 'AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.PORTCULLIS_ENV === 'production' && (env.AUTH_MODE === 'none' || env.API_KEY_ENABLED === false) ? 'authentication can\'t be off in production; drop AUTH_MODE=none and API_KEY_ENABLED=false' : undefined],
-  [['PORTCULLIS_ENV', 'API_KEY', 'AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.PORTCULLIS_ENV === 'production' && env.API_KEY === undefined && env.AUTH_MODE !== 'none' && env.API_KEY_ENABLED !== false ? 'API_KEY is required in production; make one with: openssl rand -hex 32' : undefined]
+  [['PORTCULLIS_ENV', 'API_KEY', 'API_KEYS_FILE', 'AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.PORTCULLIS_ENV === 'production' && !hasKeys(env) && env.AUTH_MODE !== 'none' && env.API_KEY_ENABLED !== false ? 'API_KEY (make one with: openssl rand -hex 32) or API_KEYS_FILE is required in production' : undefined]
 ]
 
 /** Sentences for every rule that the valid part of the configuration breaks. */
@@ -35,6 +35,11 @@ export function crossChecks (env: Env, given: ReadonlySet<string>, faulty: Reado
   return checks
     .filter(([reads]) => !reads.some((name) => faulty.has(name)))
     .flatMap(([, check]) => check(env, given) ?? [])
+}
+
+/** Whether there is a key that a client could present. */
+export function hasKeys (env: Pick<Env, 'API_KEY' | 'API_KEYS_FILE'>): boolean {
+  return env.API_KEY !== undefined || env.API_KEYS_FILE !== undefined
 }
 
 /** Whether only this machine can reach the address. */

@@ -1,7 +1,10 @@
-import type { FastifyPluginAsync, onRequestHookHandler } from 'fastify'
+import { readFile } from 'node:fs/promises'
+import type { FastifyInstance, FastifyPluginAsync, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
+import { noKeys, parseKeys, type KeyRing } from '../src/api-keys.ts'
 import { createKeyCheck, presentedKey } from '../src/credentials.ts'
-import { Unauthenticated } from '../src/errors.ts'
+import { ApiKeysInvalid, oneLine, Unauthenticated } from '../src/errors.ts'
+import { followFile } from '../src/followed-file.ts'
 import type { Principal } from '../src/mcp/tool.ts'
 
 declare module 'fastify' {
@@ -14,10 +17,11 @@ declare module 'fastify' {
 
 const anonymous: Principal = Object.freeze({ id: 'anonymous', kind: 'anonymous', roles: Object.freeze(['anonymous']) })
 const singleKey: Principal = Object.freeze({ id: 'default', kind: 'api-key', roles: Object.freeze(['default']) })
+const lookEveryMs = 80 // taken at the second look, so a key is dead within 250 ms
 
 /** `request.principal`: who is calling. Guards only the routes that use `authenticate`. */
 const authentication: FastifyPluginAsync = async (fastify) => {
-  const { AUTH_MODE, API_KEY } = fastify.config
+  const { AUTH_MODE, API_KEY, API_KEYS_FILE } = fastify.config
   fastify.decorateRequest('principal', null as unknown as Principal)
 
   if (AUTH_MODE === 'none') {
@@ -28,17 +32,48 @@ const authentication: FastifyPluginAsync = async (fastify) => {
     return
   }
 
-  const isKey = createKeyCheck(API_KEY as string)
+  const isSingleKey = API_KEY === undefined ? () => false : createKeyCheck(API_KEY)
+  const ring = API_KEYS_FILE === undefined ? { current: noKeys } : await followKeys(fastify, API_KEYS_FILE)
   fastify.decorate('authenticate', (request, reply, done) => {
     const presented = presentedKey(request.raw)
-    if (presented.kind === 'key' && isKey(presented.key)) {
-      request.principal = singleKey
+    const principal = presented.kind !== 'key' ? undefined : isSingleKey(presented.key) ? singleKey : ring.current.find(presented.key)
+    if (principal !== undefined) {
+      request.principal = principal
       return done()
     }
     // RFC 6750 §3.1: no error code when the request carried no credential at all
     reply.header('www-authenticate', presented.kind === 'none' ? 'Bearer realm="mcp"' : 'Bearer realm="mcp", error="invalid_token"')
     done(new Unauthenticated())
   })
+}
+
+/** The keys of a file, as it is now. A bad one stops the boot; later it changes nothing, and the log says so. */
+async function followKeys (fastify: FastifyInstance, path: string): Promise<{ current: KeyRing }> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw oneLine(new ApiKeysInvalid(path, '-', `the file can't be read (${error.code})`))
+  })
+  const ring = { current: keysIn(text, path) }
+  fastify.log.info({ path, keys: ring.current.size }, 'API keys loaded')
+
+  const stop = followFile({
+    path,
+    intervalMs: lookEveryMs,
+    onText: (changed) => {
+      ring.current = keysIn(changed, path)
+      fastify.log.info({ path, keys: ring.current.size }, 'API keys reloaded')
+    },
+    onError: (error) => { fastify.log.error({ path, reason: error.message, keys: ring.current.size }, 'API_KEYS_FILE has changed and can\'t be used: the keys of before still open') }
+  }, text)
+  fastify.addHook('onClose', async () => { stop() })
+  return ring
+}
+
+function keysIn (text: string, path: string): KeyRing {
+  try {
+    return parseKeys(text, path)
+  } catch (error) {
+    throw oneLine(error as Error)
+  }
 }
 
 export default fp(authentication, { name: 'authentication', fastify: '5.x', dependencies: ['env'], decorators: { fastify: ['config'] } })

@@ -4,6 +4,7 @@ import { Refusal } from './refusal.mjs'
 /**
  * The text of an allowlist with one more tool; comments and layout stay. The tool goes on top of the list: a newer
  * version of the server adds its own at the end, so that the two lines merge.
+ * Which role gets it, nobody can guess: there a comment is left.
  * @returns undefined when the tool is listed already
  * @throws Refusal when the text is no allowlist
  */
@@ -11,6 +12,7 @@ export function allowTool (name, text, path) {
   const document = parseDocument(text)
   const names = namesIn(document, path)
   if (names.includes(name)) return undefined
+  if (document.has('roles')) return `${text}${text.endsWith('\n') ? '' : '\n'}# ${name}: name it under the roles that may call it\n`
   if (document.contents === null) return `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}allowed_tools:\n  - ${name}\n`
 
   const [{ key, value: list }] = document.contents.items
@@ -37,8 +39,8 @@ function namesIn (document, path) {
   const fault = document.errors[0]?.message ?? faultOfAliases(document)
   if (fault !== undefined) throw new Refusal(`${path} can't be read (${fault.split('\n')[0].replace(/:$/, '')}); correct it first`)
   const { contents } = document
-  if (contents === null) return []
-  if (!isMap(contents) || contents.items.length !== 1 || contents.items[0].key.value !== 'allowed_tools') throw new Refusal(`${path} must be a mapping with the one key allowed_tools; correct it first`)
+  if (contents === null || (isMap(contents) && contents.items.length === 1 && document.has('roles'))) return []
+  if (!isMap(contents) || contents.items.length !== 1 || contents.items[0].key.value !== 'allowed_tools') throw new Refusal(`${path} must be a mapping with the one key allowed_tools or roles; correct it first`)
   const names = document.toJS().allowed_tools ?? []
   if (!Array.isArray(names) || !names.every((entry) => typeof entry === 'string')) throw new Refusal(`allowed_tools in ${path} must be a list of tool names; correct it first`)
   return names

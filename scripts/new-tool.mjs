@@ -25,7 +25,7 @@ await run(([given]) => {
     console.log(`wrote ${path}`)
   }
   if (policy !== undefined) writeFileSync(allowlist, policy)
-  console.log(policy === undefined ? `${name} was in ${allowlist} already` : `allowed ${name} in ${allowlist}`)
+  console.log(policy === undefined ? `${name} was in ${allowlist} already` : policy.includes(`# ${name}: `) ? `left a comment in ${allowlist}: name ${name} under the roles that may call it` : `allowed ${name} in ${allowlist}`)
   console.log(`\nIt works as it stands: npx tap ${files[1].path}\nNow make it yours: docs/add-a-tool.md`)
 })
 

@@ -1,49 +1,22 @@
-import { parseArgs } from 'node:util'
-import { loadConfig } from '../config/load.ts'
-import { migrate } from './migrate.ts'
-import { seed } from './seed.ts'
+import { allowlistCommand } from './cli/allowlist.ts'
+import { migrateCommand, seedCommand } from './cli/database.ts'
+import { keysCommand } from './cli/keys.ts'
+import { UsageError } from './cli/usage-error.ts'
 import { drainOnOneSignal } from './signals.ts'
 
 const usage = `Usage:
   portcullis migrate            bring the schema of the database up to date
   portcullis seed [--rows N]    migrate, then add synthetic research records up to number N (default 10000)
+  portcullis keys new --id ID --role ROLE [--role ROLE] [--tenant T] [--expires 2027-01-31]
+                                make an API key and its line for the file of API_KEYS_FILE
+  portcullis allowlist check [--file F] [--also TOOL]
+                                check the file of ALLOWLIST_PATH; --also names a tool that a package adds
+  portcullis allowlist explain --role ROLE --tool TOOL [--file F]
+                                tell what a role may do with a tool, and which line says so
 
-Both use MIGRATION_DATABASE_URL, else DATABASE_URL, else (in development) the embedded PostgreSQL.`
+migrate and seed use MIGRATION_DATABASE_URL, else DATABASE_URL, else (in development) the embedded PostgreSQL.`
 
-const commands: Record<string, (args: string[]) => Promise<void>> = {
-  migrate: async (args) => {
-    parseArgs({ args, options: {} })
-    await onDatabase(async (url) => { await migrateAndTell(url) })
-  },
-  seed: async (args) => {
-    const { rows } = parseArgs({ args, options: { rows: { type: 'string', default: '10000' } } }).values
-    if (!/^[1-9]\d{0,7}$/.test(rows)) throw new UsageError('--rows must be a whole number from 1 to 99999999')
-    await onDatabase(async (url) => {
-      await migrateAndTell(url)
-      console.log(`${await seed(url, Number(rows))} records added`)
-    })
-  }
-}
-
-class UsageError extends Error {}
-
-async function migrateAndTell (url: string): Promise<void> {
-  const { to, applied } = await migrate(url)
-  console.log(applied.length === 0 ? `schema is at version ${to}, nothing to do` : `schema is at version ${to}, applied ${applied.join(', ')}`)
-}
-
-async function onDatabase (work: (url: string) => Promise<void>): Promise<void> {
-  const { config } = loadConfig(undefined, (env) => env.PORTCULLIS_ENV === 'production' && (env.MIGRATION_DATABASE_URL ?? env.DATABASE_URL) === undefined ? ['MIGRATION_DATABASE_URL or DATABASE_URL is required in production'] : [])
-  const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL
-  if (url !== undefined) return await work(url)
-  const { startEmbeddedPostgres } = await import('./embedded-postgres/index.ts')
-  const postgres = await startEmbeddedPostgres()
-  try {
-    await work(await postgres.database('portcullis'))
-  } finally {
-    await postgres.stop()
-  }
-}
+const commands: Record<string, (args: string[]) => Promise<void>> = { migrate: migrateCommand, seed: seedCommand, keys: keysCommand, allowlist: allowlistCommand }
 
 drainOnOneSignal() // Ctrl-C also stops an embedded database
 const [name = '', ...args] = process.argv.slice(2)

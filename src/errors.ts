@@ -45,6 +45,9 @@ export const ExtensionLate = createError('MCP_EXTENSION_LATE', 'fastify.mcp.exte
 /** Thrown when the allowlist can't be used; the server then blocks every tool. */
 export const AllowlistInvalid = createError<[string, string]>('MCP_ALLOWLIST_INVALID', 'allowlist %s: %s', 500)
 
+/** Thrown at boot when API_KEYS_FILE can't be used. */
+export const ApiKeysInvalid = createError<[string, string, string]>('MCP_API_KEYS_INVALID', 'API_KEYS_FILE %s, line %s: %s', 500)
+
 /** Thrown at boot when the allowlist allows what nobody registered, such as a misspelt name. */
 export const AllowlistUnmatched = createError<[string, string, string]>('MCP_ALLOWLIST_UNMATCHED', 'allowlist %s names %s, which no tool is called; correct or remove the line (tools: %s)', 500)
 

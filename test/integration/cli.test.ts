@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
+import { allowlistFile } from '../helpers/allowlist.ts'
 import { emptyDatabase, runSql } from '../helpers/postgres.ts'
 import { buildServer, workingDirectory } from '../helpers/server-process.ts'
 
@@ -55,4 +56,27 @@ t.test('a database that it can\'t use ends it in a line without a secret', async
     t.match(stderr, said)
     t.notMatch(stderr, /secret-word|\n {4}at /)
   }
+})
+
+t.test('keys new prints a key once, with its line', async (t) => {
+  const { status, stdout } = portcullis(['keys', 'new', '--id', 'ci', '--role', 'reader', '--role', 'writer', '--expires', '2027-01-31'])
+  t.equal(status, 0)
+  t.match(stdout, /^pc_[\w-]{43}$/m)
+  t.match(stdout, /^ci sha256:[0-9a-f]{64} roles=reader,writer expires=2027-01-31T00:00:00\.000Z$/m)
+  for (const args of [['keys'], ['keys', 'new'], ['keys', 'new', '--id', 'ci'], ['keys', 'old', '--id', 'ci', '--role', 'a'], ['keys', 'new', '--id', 'c i', '--role', 'a'], ['keys', 'new', '--id', 'ci', '--role', 'a', '--expires', 'soon']]) {
+    const { status, stdout, stderr } = portcullis(args)
+    t.same([status, stdout], [1, ''], args.join(' '))
+    t.notMatch(stderr, /\n {4}at /)
+  }
+})
+
+t.test('allowlist check and explain say what a policy means', async (t) => {
+  t.match(portcullis(['allowlist', 'check']), { status: 0, stdout: /^config\/allowlist\.yaml is valid; its digest is [0-9a-f]{64}\n$/ })
+  const file = allowlistFile(t, 'roles: { reader: { allow: ["get_*", get_weather], deny: [get_statistics] } }')
+  t.match(portcullis(['allowlist', 'check', '--file', file]), { status: 1, stderr: /names get_weather, which no tool is called/ })
+  t.match(portcullis(['allowlist', 'check', '--file', file, '--also', 'get_weather']), { status: 0 })
+  t.match(portcullis(['allowlist', 'explain', '--file', file, '--role', 'reader', '--tool', 'get_record_detail']), { status: 0, stdout: 'allowed: roles.reader.allow has get_*\n' })
+  t.match(portcullis(['allowlist', 'explain', '--file', file, '--role', 'reader', '--tool', 'get_statistics']), { status: 0, stdout: 'denied: roles.reader.deny has get_statistics\n' })
+  t.match(portcullis(['allowlist', 'explain', '--role', 'reader']), { status: 1, stderr: /^write: allowlist check, or allowlist explain/ })
+  t.match(portcullis(['allowlist', 'check', '--file', '/no/such']), { status: 1, stderr: /ENOENT/ })
 })

@@ -15,17 +15,18 @@ async function clientWith (t: Test, path: string): Promise<ReturnType<typeof mcp
 }
 
 t.test('load_allowlist_returns_set', async (t) => {
-  const { tools } = parseAllowlist('allowed_tools:\n  - search_records\n  - get_statistics\n', 'x.yaml')
-  t.same([...tools].sort(), ['get_pool_status', 'get_statistics', 'search_records'], 'and get_pool_status, which goes without saying')
+  const { allows } = parseAllowlist('allowed_tools:\n  - search_records\n  - get_statistics\n', 'x.yaml')
+  const anybody = { id: 'anonymous', kind: 'anonymous', roles: ['anonymous'] } as const
+  const names = ['get_pool_status', 'get_record_detail', 'get_statistics', 'search_records']
+  t.same(names.filter((name) => allows(anybody, name)), ['get_pool_status', 'get_statistics', 'search_records'], 'and get_pool_status, which goes without saying')
 })
 
 t.test('what parses but is no policy is refused', async (t) => {
   for (const [text, reason] of [
     ['', /must be a mapping/], ['# nothing\n', /must be a mapping/], ['- search_records', /must be a mapping/], ['search_records', /must be a mapping/], ['5', /must be a mapping/],
     ['allowed_tools:', /must be a list/], ['allowed_tools: search_records', /must be a list/], ['allowed_tools: {search_records: true}', /must be a list/], ['allowed_tools: [1]', /must be a list/], ['allowed_tools: [[a]]', /must be a list/],
-    ['allowed_tools: [a]\nallowed_tools: [b]', /unique/], ['allowed_tool: [a]', /unknown key "allowed_tool"/], ['allowed_tools: [a', /.+/], ['allowed_tools: [a]\nroles: {}', /unknown key "roles"/], ['a: b: c', /.+/]
+    ['allowed_tools: [a]\nallowed_tools: [b]', /unique/], ['allowed_tool: [a]', /unknown key "allowed_tool"/], ['allowed_tools: [a', /.+/], ['allowed_tools: [a]\nroles: {}', /both allowed_tools and roles/], ['a: b: c', /.+/]
   ] as const) t.throws(() => parseAllowlist(text, 'x.yaml'), { code: 'MCP_ALLOWLIST_INVALID', message: reason }, text)
-  t.same([...parseAllowlist('allowed_tools: []', 'x').tools], ['get_pool_status'])
 })
 
 t.test('load_allowlist_missing_file_returns_empty: everything is blocked, and so it is with a malformed file', async (t) => {

@@ -70,6 +70,13 @@ t.test('the allowlist keeps its layout and comments', async (t) => {
   for (const [before, after] of texts) t.equal(allowTool('list_labels', before, 'x.yaml') ?? before, after, before)
 })
 
+t.test('an allowlist of roles is left alone but for a comment, since nobody can guess who gets the tool', async (t) => {
+  const roles = 'roles:\n  reader:\n    allow: [a_b]\n'
+  const folder = checkout(t, roles)
+  t.match(newTool(folder, 'list_labels'), { status: 0, stdout: /left a comment in config\/allowlist\.yaml: name list_labels under the roles/ })
+  t.equal(allowlistOf(folder), `${roles}# list_labels: name it under the roles that may call it\n`)
+})
+
 t.test('an allowlist that is none is refused before anything is written', async (t) => {
   for (const text of ['{}', '- a_b\n', 'a_b', 'tools: [a_b]\n', 'allowed_tools: a_b\n', 'allowed_tools: [1]\n', 'allowed_tools: {a_b: true}\n', 'allowed_tools: [a_b\n', 'allowed_tools: [*a]\n', 'allowed_tools: []\nallowed_tools: []\n', 'allowed_tools: []\nroles: {}\n', 'a: 1\n---\nb: 1\n']) {
     t.throws(() => allowTool('list_labels', text, 'config/x.yaml'), { message: /^[^\n]*config\/x\.yaml[^\n]*; correct it first$/ }, text)

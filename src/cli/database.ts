@@ -1,0 +1,39 @@
+import { parseArgs } from 'node:util'
+import { loadConfig } from '../../config/load.ts'
+import { migrate } from '../migrate.ts'
+import { seed } from '../seed.ts'
+import { UsageError } from './usage-error.ts'
+
+/** `portcullis migrate` */
+export async function migrateCommand (args: string[]): Promise<void> {
+  parseArgs({ args, options: {} })
+  await onDatabase(migrateAndTell)
+}
+
+/** `portcullis seed [--rows N]` */
+export async function seedCommand (args: string[]): Promise<void> {
+  const { rows } = parseArgs({ args, options: { rows: { type: 'string', default: '10000' } } }).values
+  if (!/^[1-9]\d{0,7}$/.test(rows)) throw new UsageError('--rows must be a whole number from 1 to 99999999')
+  await onDatabase(async (url) => {
+    await migrateAndTell(url)
+    console.log(`${await seed(url, Number(rows))} records added`)
+  })
+}
+
+async function migrateAndTell (url: string): Promise<void> {
+  const { to, applied } = await migrate(url)
+  console.log(applied.length === 0 ? `schema is at version ${to}, nothing to do` : `schema is at version ${to}, applied ${applied.join(', ')}`)
+}
+
+async function onDatabase (work: (url: string) => Promise<void>): Promise<void> {
+  const { config } = loadConfig(undefined, (env) => env.PORTCULLIS_ENV === 'production' && (env.MIGRATION_DATABASE_URL ?? env.DATABASE_URL) === undefined ? ['MIGRATION_DATABASE_URL or DATABASE_URL is required in production'] : [])
+  const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL
+  if (url !== undefined) return await work(url)
+  const { startEmbeddedPostgres } = await import('../embedded-postgres/index.ts')
+  const postgres = await startEmbeddedPostgres()
+  try {
+    await work(await postgres.database('portcullis'))
+  } finally {
+    await postgres.stop()
+  }
+}
