@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import type { Attempt } from './attempt.ts'
 import type { Stages } from './call-tool.ts'
 import type { Outcome } from './outcome.ts'
 
@@ -14,7 +15,7 @@ export function createCallLog (log: FastifyBaseLogger): Stages['telemetry'] {
       return ({ outcome, reason }, cause) => {
         log[levels[outcome] ?? 'warn']({
           call: attempt.id,
-          tool: attempt.tool?.name ?? '_OTHER',
+          tool: attempt.tool?.name ?? (isDenied(attempt) ? attempt.name : '_OTHER'),
           principal: attempt.principal.id,
           era: attempt.era,
           outcome,
@@ -25,6 +26,11 @@ export function createCallLog (log: FastifyBaseLogger): Stages['telemetry'] {
       }
     }
   }
+}
+
+/** The name of a denied tool is one that the registry knows; that of an unknown one is the client's own text. */
+function isDenied ({ decision }: Attempt): boolean {
+  return decision?.allowed === false && decision.reason === 'denied'
 }
 
 /** PostgreSQL's messages quote data, so of those only codes and names are kept. */
