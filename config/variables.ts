@@ -17,6 +17,8 @@ export interface Read<T extends TObject> {
   faulty: ReadonlySet<string>
   /** One sentence for each fault, never with a value in it. */
   problems: string[]
+  /** The same by the name of the variable. */
+  problemsOf: ReadonlyMap<string, string[]>
   warnings: string[]
 }
 
@@ -44,15 +46,23 @@ export function readVariables<T extends TObject> (schema: T, environment: Enviro
   const problems: string[] = []
   const warnings: string[] = []
   const faulty = new Set<string>()
+  const problemsOf = new Map<string, string[]>()
   const data: Record<string, string> = {}
   const byName = byUpperName(environment)
   for (const [name, variable] of variablesOf(schema)) {
     const before = problems.length
     const value = valueOf(name, byName, problems, warnings)
-    if (problems.length > before) faulty.add(name)
+    if (problems.length > before) {
+      faulty.add(name)
+      problemsOf.set(name, problems.slice(before))
+    }
     if (value !== undefined) data[name] = normalized(name, variable, value)
   }
-  return { values: validated(schema, data, faulty, problems), given: new Set(Object.keys(data)), faulty, problems, warnings }
+  const values = validated(schema, data, faulty, (name, problem) => {
+    problems.push(problem)
+    problemsOf.set(name, [problem])
+  })
+  return { values, given: new Set(Object.keys(data)), faulty, problems, problemsOf, warnings }
 }
 
 function normalized (name: string, variable: Variable, value: string): string {
@@ -91,13 +101,13 @@ function valueOf (name: string, byName: Map<string, string>, problems: string[],
 interface Fault { instancePath: string, keyword: string, message?: string, params: { missingProperty?: string } }
 
 /** What of the data is valid, defaults filled in; the rest is named in `faulty` and `problems`. */
-function validated<T extends TObject> (schema: T, data: Record<string, string>, faulty: Set<string>, problems: string[]): Static<T> {
+function validated<T extends TObject> (schema: T, data: Record<string, string>, faulty: Set<string>, onProblem: (name: string, problem: string) => void): Static<T> {
   const faults = faultsIn(schema, data)
   for (const [name, variable] of variablesOf(schema)) {
     const fault = faults.find(({ instancePath, params }) => instancePath.slice(1) === name || (instancePath === '' && params.missingProperty === name))
     if (fault === undefined || faulty.has(name)) continue
     faulty.add(name)
-    problems.push(fault.keyword === 'required' ? `${name} is required` : `${name} ${variable.errorMessage ?? expected(variable) ?? fault.message ?? 'is not valid'}`)
+    onProblem(name, fault.keyword === 'required' ? `${name} is required` : `${name} ${variable.errorMessage ?? expected(variable) ?? fault.message ?? 'is not valid'}`)
   }
   const kept = Object.fromEntries(Object.entries(data).filter(([name]) => !faulty.has(name)))
   const required = ((schema as { required?: string[] }).required ?? []).filter((name) => !faulty.has(name))

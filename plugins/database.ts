@@ -21,6 +21,8 @@ declare module 'fastify' {
   }
 }
 
+type Closers = Array<() => Promise<void>>
+
 const waitMs = 20_000
 const minWaiting = 64
 const embeddedRows = 10_000
@@ -35,13 +37,14 @@ const database: FastifyPluginAsync = async (fastify) => {
   fastify.decorate('pg', {} as FastifyInstance['pg']) // filled by the next line; a server around this one may have a pool of its own
   await fastify.register(fastifyPostgres, poolOptions(config, url))
   const { pool } = fastify.pg
-  const lend = await opened(fastify, pool, address)
+  const closers: Closers = []
+  const lend = await opened(fastify, pool, address, closers)
 
   const probe = createProbe(url)
-  fastify.addHook('onClose', async () => { await probe.close() })
+  fastify.addHook('onClose', async () => { await Promise.all([probe.close(), ...closers.map(async (close) => { await close() })]) })
 
   fastify.decorate('db', {
-    lend: withNamedDatabases(fastify, lend),
+    lend: withNamedDatabases(fastify, lend, closers),
     probe: probe.ask,
     status: async () => ({
       status: await probe.ask() ? 'healthy' : 'unhealthy',
@@ -53,30 +56,35 @@ const database: FastifyPluginAsync = async (fastify) => {
   } satisfies FastifyInstance['db'])
 }
 
-async function opened (fastify: FastifyInstance, pool: pg.Pool, { variable }: DatabaseAddress): Promise<() => Lease> {
+/** Waits, warms and watches; what it opens besides the pool is closed with `onClose`. */
+async function opened (fastify: FastifyInstance, pool: pg.Pool, { variable, url }: DatabaseAddress, onClose: Closers): Promise<() => Lease> {
   const { DB_POOL_MIN: min, DB_POOL_MAX: max } = fastify.config
   watch(pool, fastify.log)
   await warm(pool, min, variable)
-  return createLender(pool, Math.max(minWaiting, 4 * max))
+  const control = new pg.Pool({ connectionString: url, max: 2, connectionTimeoutMillis: 5_000, application_name: `${fastify.config.SERVICE_NAME}-control` })
+  watch(control, fastify.log)
+  onClose.push(async () => { await control.end() })
+  const cancel = (pid: number): void => {
+    control.query('select pg_cancel_backend($1)', [pid]).catch((error) => { fastify.log.warn({ code: error.code }, 'a statement could not be cancelled; it runs until its timeout') })
+  }
+  return createLender(pool, { maxWaiting: Math.max(minWaiting, 4 * max), cancel })
 }
 
 /** Opens the other databases once every tool is known. */
-function withNamedDatabases (fastify: FastifyInstance, lend: () => Lease): (database?: string) => Lease {
-  const pools: pg.Pool[] = []
+function withNamedDatabases (fastify: FastifyInstance, lend: () => Lease, closers: Closers): (database?: string) => Lease {
   const lenders = new Map<string, () => Lease>()
 
   fastify.addHook('onReady', async () => {
     const names = new Set(fastify.tools.list().flatMap(({ database }) => database ?? []))
-    for (const name of names) {
+    await Promise.all([...names].map(async (name) => {
       const variable = databaseVariable(name)
       const url = fastify.settings.read(`database "${name}"`, databaseSettings(name))[variable] as string
       await untilAnswering({ variable, url }, bootBudgetMs(fastify), fastify.log)
       const pool = new pg.Pool(poolOptions(fastify.config, url))
-      pools.push(pool)
-      lenders.set(name, await opened(fastify, pool, { variable, url }))
-    }
+      closers.push(async () => { await pool.end() })
+      lenders.set(name, await opened(fastify, pool, { variable, url }, closers))
+    }))
   })
-  fastify.addHook('onClose', async () => { await Promise.all(pools.map(async (pool) => { await pool.end() })) })
 
   return (database) => database === undefined ? lend() : (lenders.get(database) as () => Lease)()
 }

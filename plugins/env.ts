@@ -2,7 +2,7 @@ import fastifyEnv from '@fastify/env'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { envSchema } from '../config/env.ts'
-import { loadConfig, processEnvironment, refuse, type Config } from '../config/load.ts'
+import { loadConfig, processEnvironment, type Config } from '../config/load.ts'
 import { ownKeywords, type Environment } from '../config/variables.ts'
 import { isGuest } from '../src/embedding.ts'
 import { createSettings, type Settings } from '../src/settings.ts'
@@ -30,7 +30,7 @@ const env: FastifyPluginAsync<EnvOptions> = async (fastify, { env: environment =
   const settings = createSettings(environment)
   fastify.decorate('settings', settings)
   fastify.addHook('onReady', async () => { // every tool has declared its own by now
-    refuse(settings.problems())
+    settings.check()
     for (const warning of settings.warnings()) fastify.log.warn(warning)
   })
   if (config.PORTCULLIS_ENV === 'development') {

@@ -16,6 +16,7 @@ export function allowTool (name, text, path) {
   if (document.contents === null) return `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}allowed_tools:\n  - ${name}\n`
 
   const [{ key, value: list }] = document.contents.items
+  if (!isSeq(list) && list !== null && list.range[0] !== list.range[1]) throw new Refusal(`allowed_tools in ${path} must be a list of tool names; correct it first`)
   if (!isSeq(list)) return insert(text, text.indexOf(':', key.range[1]) + 1, ` [${name}]`)
   if (list.items.length === 0) return insert(text, list.range[0] + 1, name)
   const { range: [first] } = list.items[0]

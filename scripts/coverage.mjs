@@ -28,7 +28,8 @@ for (const { file, lines: { pct }, branches: { pct: branchPct } } of shares) {
   if (Math.min(pct, branchPct) < least) console.log(`# ${file}: ${pct} % of lines, ${branchPct} % of branches`)
 }
 console.log(`# coverage of ${files.length} files: ${lines.toFixed(2)} % of lines, ${branches.toFixed(2)} % of branches`)
-if (passed) writeFigures()
+const isWhole = args.every((arg) => arg.startsWith('-')) // figures of some files are nobody's figures
+if (passed && isWhole && Math.min(lines, branches) >= least) writeFigures()
 process.exitCode = passed && lines >= least && branches >= least ? 0 : 1
 
 function runTests () {

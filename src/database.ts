@@ -29,13 +29,19 @@ export interface DatabaseStatus {
   max_size: number
 }
 
+export interface LenderOptions {
+  /** Calls that may wait for a connection; one more is told at once that the database is not available. */
+  maxWaiting?: number
+  /** Ends the statement of a backend: PostgreSQL does not notice that its client is gone. */
+  cancel?: (backendPid: number) => void
+}
+
 type Rows = pg.QueryResult<pg.QueryResultRow>
 
 /**
  * Lends a connection to each call that needs one.
- * @param maxWaiting calls that may wait for a connection; one more is told at once that the database is not available
  */
-export function createLender (pool: pg.Pool, maxWaiting = 1000): () => Lease {
+export function createLender (pool: pg.Pool, { maxWaiting = 1000, cancel }: LenderOptions = {}): () => Lease {
   return () => {
     let client: Promise<pg.PoolClient> | undefined
     let last: Promise<unknown> = Promise.resolve()
@@ -88,7 +94,10 @@ export function createLender (pool: pg.Pool, maxWaiting = 1000): () => Lease {
       if (hasEnded) return
       hasEnded = true
       const isUnfit = running > 0 || isLost
-      client?.then((connection) => { connection.release(isUnfit) }, () => {})
+      client?.then((connection) => {
+        connection.release(isUnfit) // and so nobody else has the backend that is cancelled
+        if (isUnfit) cancel?.((connection as unknown as { processID: number }).processID)
+      }, () => {})
     }
 
     return { db, end }

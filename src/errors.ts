@@ -39,6 +39,9 @@ export const ToolsSealed = createError<[string]>('MCP_TOOLS_SEALED', 'tool "%s" 
 /** Thrown at boot when an extension of the protocol registers a tool, which would bypass the pipeline. */
 export const ToolOutsideRegistry = createError<[string]>('MCP_TOOL_OUTSIDE_REGISTRY', 'an extension registers tool "%s" on the protocol server, past the pipeline; add it with fastify.tools.add', 500)
 
+/** Thrown at boot when an extension is not done when it returns; the server of a request answers by then. */
+export const ExtensionAsync = createError('MCP_EXTENSION_ASYNC', 'an extension returned a promise; register everything before it returns, and load what it needs while plugins load', 500)
+
 /** Thrown when the protocol is extended on a running server. */
 export const ExtensionLate = createError('MCP_EXTENSION_LATE', 'fastify.mcp.extend was called after the server was ready; call it while plugins load', 500)
 
@@ -54,6 +57,9 @@ export const AllowlistUnmatched = createError<[string, string, string]>('MCP_ALL
 /** Thrown at boot when a file under tools/ does not add the tool of its name. */
 export const ToolFileEmpty = createError<[string, string]>('MCP_TOOL_FILE_EMPTY', '%s adds no tool "%s"; export a plugin from it that calls fastify.tools.add with that name, or move the file out of tools/', 500)
 
+/** Thrown at boot when tools lie in a folder below tools/, where nothing loads them. */
+export const ToolFolder = createError<[string]>('MCP_TOOL_FOLDER', '%s is a folder; tools are loaded from tools/ itself, so move its files there', 500)
+
 /** Thrown into a handler that uses `call.db` after its call has ended. */
 export const LeaseEnded = createError('MCP_LEASE_ENDED', 'call.db was used after its call had ended; await every statement before the handler returns', 500)
 
@@ -62,6 +68,9 @@ export const DatabaseUnavailable = createError('MCP_DATABASE_UNAVAILABLE', 'no d
 
 /** Thrown into a handler whose `call.fetch` names a host that the operator did not allow. */
 export const EgressRefused = createError<[string]>('MCP_EGRESS_REFUSED', 'call.fetch may not reach %s; an operator adds the host to EGRESS_HOSTS', 500)
+
+/** Thrown into a handler that uses `call.fetch` after its call has ended. */
+export const CallEnded = createError('MCP_CALL_ENDED', 'call.fetch was used after its call had ended; await every request before the handler returns', 500)
 
 /** Answered with a challenge when a request carries no valid credential. */
 export const Unauthenticated = createError('MCP_UNAUTHENTICATED', 'Send a valid API key as "Authorization: Bearer <key>" or "X-API-Key: <key>"', 401)

@@ -65,7 +65,7 @@ export async function warm (pool: pg.Pool, connections: number, variable: string
 }
 
 /** Not listening, not resolvable, not ready, full, or silent; everything else waiting won't mend. */
-const mayComeYet = /^(E[A-Z_]+|57P03|53300|08\w{3})$|timeout|terminated/
+const mayComeYet = /^(E(?!RR_)[A-Z_]+|57P03|53300|08\w{3})$|timeout|terminated/
 
 function codeOf (error: unknown): string {
   const { code, message, errors } = error as { code?: string, message: string, errors?: Array<{ code?: string }> }

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Type, type Static, type TObject, type TSchemaOptions, type TString } from 'typebox'
 import { envSchema, reserved } from '../config/env.ts'
-import { readVariables, variablesOf, type Environment, type Variable } from '../config/variables.ts'
+import { refuse } from '../config/load.ts'
+import { readVariables, variablesOf, type Environment, type Read, type Variable } from '../config/variables.ts'
 import { SettingsInvalid } from './errors.ts'
 
 /** One variable that a tool or plugin reads besides those of the server. */
@@ -11,6 +12,11 @@ export interface DeclaredSetting { name: string, owners: string[], variable: Var
 export interface Settings {
   /** @throws SettingsInvalid when the declaration itself is wrong */
   read: <C extends TObject>(owner: string, schema: C) => Readonly<Static<C>>
+  /**
+   * Stops the boot when something is wrong; what is read later is refused at once.
+   * @throws ConfigInvalid
+   */
+  check: () => void
   problems: () => string[]
   warnings: () => string[]
   declared: () => readonly DeclaredSetting[]
@@ -26,32 +32,51 @@ export function Secret (options: TSchemaOptions & { description: string, minLeng
 
 export function createSettings (environment: Environment): Settings {
   const declared: DeclaredSetting[] = []
-  const problems: string[] = []
-  const warnings: string[] = []
+  const problems = new Map<string, string[]>()
+  const warnings = new Set<string>()
+  let isChecked = false
 
   return {
     read: (owner, schema) => {
       const fault = faultOf(schema, declared)
       if (fault !== undefined) throw new SettingsInvalid(owner, fault)
       const { required = [] } = schema as { required?: string[] }
-      const names = new Set<string>()
       for (const [name, variable] of variablesOf(schema)) {
+        const isRequired = required.includes(name) && variable.default === undefined
         const known = declared.find((setting) => setting.name === name)
-        if (known === undefined) {
-          names.add(name)
-          declared.push({ name, owners: [owner], variable, isRequired: required.includes(name) && variable.default === undefined })
-        } else if (!known.owners.includes(owner)) known.owners.push(owner)
+        if (known === undefined) declared.push({ name, owners: [owner], variable, isRequired })
+        else {
+          known.isRequired ||= isRequired
+          if (!known.owners.includes(owner)) known.owners.push(owner)
+        }
       }
 
-      const read = readVariables(schema, environment)
-      const isAboutNew = (sentence: string): boolean => names.has(/^[A-Z0-9_]+?(?=(_FILE)? )/.exec(sentence)?.[0] ?? '')
-      problems.push(...read.problems.filter(isAboutNew).map((problem) => `${problem} (${owner})`))
-      warnings.push(...read.warnings.filter(isAboutNew))
-      return Object.freeze(read.values)
+      const { values, problemsOf, warnings: newWarnings } = readOrRefuse(owner, schema, environment)
+      for (const [name, sentences] of problemsOf) {
+        if (!problems.has(name)) problems.set(name, sentences.map((sentence) => `${sentence} (${owner})`))
+        // a value that is not there stops whoever needs it at once, with the sentence that says so
+        Object.defineProperty(values, name, { enumerable: true, get: () => { refuse(problems.get(name) ?? []) } })
+      }
+      for (const warning of newWarnings) warnings.add(warning)
+      if (isChecked) refuse([...problemsOf.keys()].flatMap((name) => problems.get(name) ?? []))
+      return Object.freeze(values)
     },
-    problems: () => problems,
-    warnings: () => warnings,
+    check: () => {
+      isChecked = true
+      refuse([...problems.values()].flat())
+    },
+    problems: () => [...problems.values()].flat(),
+    warnings: () => [...warnings],
     declared: () => declared
+  }
+}
+
+/** The validator's own complaints about a declaration, such as a default out of range, get the owner's name. */
+function readOrRefuse<C extends TObject> (owner: string, schema: C, environment: Environment): Read<C> {
+  try {
+    return readVariables(schema, environment)
+  } catch (error) {
+    throw new SettingsInvalid(owner, (error as Error).message)
   }
 }
 
@@ -69,6 +94,7 @@ function variableFault (name: string, variable: Variable): string | undefined {
   if (name.endsWith('_FILE')) return 'ends in _FILE, which is how the file of a value is named; rename it'
   if (name in envSchema.properties || (reserved as readonly string[]).includes(name)) return 'is a variable of the server; take another name'
   if (/^(PORTCULLIS|OTEL|FASTIFY|NODE|NPM)_/.test(name)) return 'has a prefix that belongs to others; take another name'
+  if (variable.enum?.some((option) => typeof option !== 'string') === true) return 'is an enum of other things than strings; write numbers as an integer with minimum and maximum'
   if (variable.enum === undefined && !settingTypes.includes(variable.type ?? '')) return `must be one of ${settingTypes.join(', ')} or an enum`
   if (typeof variable.description !== 'string' || variable.description === '') return 'has no description; the documentation is made from it'
   return undefined

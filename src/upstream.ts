@@ -1,4 +1,4 @@
-import { EgressRefused } from './errors.ts'
+import { CallEnded, EgressRefused } from './errors.ts'
 import { parseHostEntry, splitList, type HostEntry } from './hosts.ts'
 import { ToolError } from './mcp/tool.ts'
 
@@ -21,7 +21,8 @@ export interface Upstream {
 
 const maxRedirects = 5
 const redirectStatus = new Set([301, 302, 303, 307, 308])
-const ownCredentials = ['authorization', 'proxy-authorization', 'cookie']
+/** What another origin may see of a redirected request; a credential can be in any other header. */
+const harmless = new Set(['accept', 'accept-language', 'user-agent', 'traceparent', 'tracestate'])
 
 /**
  * How tools call other HTTP services: the hosts of EGRESS_HOSTS alone, redirects included; no longer than the call;
@@ -41,14 +42,16 @@ export function createUpstream ({ hosts, maxBytes }: UpstreamOptions): (signal: 
 
   return (signal, trace) => {
     let over: AbortController | undefined
+    let hasEnded = false
     const send = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+      if (hasEnded) throw new CallEnded()
       over ??= new AbortController()
+      let url = checked(new URL(input instanceof Request ? input.url : input))
       const { redirect = 'follow', signal: ownSignal, ...rest } = { ...input instanceof Request ? await fieldsOf(input) : {}, ...init }
       const signals = [signal, over.signal, ...ownSignal == null ? [] : [ownSignal]]
       const headers = new Headers(rest.headers)
       if (trace !== undefined) for (const [name, value] of Object.entries(trace)) headers.set(name, value as string)
 
-      let url = checked(new URL(input instanceof Request ? input.url : input))
       for (let hop = 0; ; hop++) {
         const response = await once(url, { ...rest, headers, signal: AbortSignal.any(signals), redirect: redirect === 'error' ? 'error' : 'manual' })
         const location = response.headers.get('location')
@@ -57,7 +60,7 @@ export function createUpstream ({ hosts, maxBytes }: UpstreamOptions): (signal: 
         await response.body?.cancel()
         if (hop === maxRedirects) throw new ToolError('upstream', 'The service that this tool asks redirects too often.')
         const next = checked(new URL(location, url))
-        if (next.origin !== url.origin) for (const name of ownCredentials) headers.delete(name)
+        if (next.origin !== url.origin) for (const name of [...headers.keys()]) if (!harmless.has(name)) headers.delete(name)
         url = next
       }
     }
@@ -67,7 +70,10 @@ export function createUpstream ({ hosts, maxBytes }: UpstreamOptions): (signal: 
         sending.catch(() => {}) // a failure that no tool awaits must not end the process
         return sending
       },
-      end: () => { over?.abort() }
+      end: () => {
+        hasEnded = true
+        over?.abort()
+      }
     }
   }
 }
@@ -90,8 +96,9 @@ async function fieldsOf (request: Request): Promise<RequestInit> {
 }
 
 async function once (url: URL, init: RequestInit): Promise<Response> {
+  const request = new Request(url, { ...init, credentials: 'omit' }) // a tool's own mistake is no outage
   try {
-    return await fetch(url, { ...init, credentials: 'omit' })
+    return await fetch(request)
   } catch (error) {
     if (init.signal?.aborted === true) throw error
     throw Object.assign(new ToolError('upstream', 'The service that this tool asks can\'t be reached.'), { cause: error })
@@ -100,6 +107,10 @@ async function once (url: URL, init: RequestInit): Promise<Response> {
 
 function bounded (response: Response, maxBytes: number): Response {
   if (response.body === null) return response
+  if (response.status > 599) { // which no Response can be made of
+    response.body.cancel().catch(() => {})
+    throw new ToolError('upstream', `The service that this tool asks answered with status ${response.status}.`)
+  }
   let received = 0
   const limit = new TransformStream<Uint8Array, Uint8Array>({
     transform: (chunk, controller) => {

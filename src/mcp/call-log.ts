@@ -21,7 +21,8 @@ export function createCallLog (log: FastifyBaseLogger): Stages['telemetry'] {
           outcome,
           reason,
           durationMs: Math.round((performance.now() - startedAt) * 1000) / 1000,
-          ...outcome === 'error' || outcome === 'unavailable' ? { cause: describeCause(cause) } : {}
+          ...outcome === 'error' || outcome === 'unavailable' ? { cause: describeCause(cause) } : {},
+          ...reason === 'upstream' ? { cause: codesOf(cause) } : {}
         }, 'tool call')
       }
     }
@@ -31,6 +32,13 @@ export function createCallLog (log: FastifyBaseLogger): Stages['telemetry'] {
 /** The name of a denied tool is one that the registry knows; that of an unknown one is the client's own text. */
 function isDenied ({ decision }: Attempt): boolean {
   return decision?.allowed === false && decision.reason === 'denied'
+}
+
+/** Names and codes of an error and its causes: enough to tell DNS from TLS. Messages repeat addresses and what is in them. */
+function codesOf (thrown: unknown): string[] {
+  const codes: string[] = []
+  for (let error = thrown as { code?: unknown, name?: unknown, cause?: unknown } | undefined; error != null && codes.length < maxCauses; error = error.cause as typeof error) codes.push(String(error.code ?? error.name))
+  return codes
 }
 
 /** PostgreSQL's messages quote data, so of those only codes and names are kept. */

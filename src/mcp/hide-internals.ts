@@ -10,18 +10,24 @@ const internalError = -32603
 export function hideInternals ({ server }: McpServer, onError: (error: Error) => void): void {
   type Handler = (...args: unknown[]) => unknown
   const setRequestHandler = server.setRequestHandler.bind(server) as unknown as (...args: unknown[]) => void
+  const guarded = (handler: Handler): Handler => async (...given) => {
+    try {
+      return await handler(...given)
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error
+      onError(error as Error)
+      throw new ProtocolError(internalError, 'Internal error')
+    }
+  }
   server.setRequestHandler = ((...args: unknown[]) => {
     const handler = args.pop() as Handler
-    setRequestHandler(...args, async (...given: unknown[]) => {
-      try {
-        return await handler(...given)
-      } catch (error) {
-        if (error instanceof ProtocolError) throw error
-        onError(error as Error)
-        throw new ProtocolError(internalError, 'Internal error')
-      }
-    })
+    setRequestHandler(...args, guarded(handler))
   }) as typeof server.setRequestHandler
+  let fallback: Handler | undefined
+  Object.defineProperty(server, 'fallbackRequestHandler', {
+    get: () => fallback,
+    set: (handler: Handler | undefined) => { fallback = handler === undefined ? undefined : guarded(handler) }
+  })
 
   const connect = server.connect.bind(server)
   server.connect = async (transport) => {

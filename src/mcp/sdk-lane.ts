@@ -1,5 +1,5 @@
 import { CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, createMcpHandler, fromJsonSchema, McpServer, ProtocolError, type CallToolRequest, type McpRequestContext, type ServerContext } from '@modelcontextprotocol/server'
-import { ToolOutsideRegistry } from '../errors.ts'
+import { ExtensionAsync, ToolOutsideRegistry } from '../errors.ts'
 import type { TraceHeaders } from '../upstream.ts'
 import { createAttempt, type Decision } from './attempt.ts'
 import type { CallTool } from './call-tool.ts'
@@ -56,7 +56,7 @@ export function createSdkLane (options: SdkLaneOptions) {
     const exchange = requestInfo === undefined ? undefined : exchanges.get(requestInfo)
     if (exchange === undefined) throw new Error('request without exchange')
     const view = registry.view(exchange.principal)
-    const mcp = extended(exchange.principal, era)
+    const mcp = extendedOrTold(exchange.principal, era)
 
     // The SDK checks Mcp-Param-* headers against what is registered; the tools named in the body are enough for that.
     for (const name of exchange.decisions.keys()) {
@@ -72,6 +72,16 @@ export function createSdkLane (options: SdkLaneOptions) {
     return mcp
   }
 
+  /** What fails for one principal alone is answered by the SDK, generically; the log has the cause. */
+  function extendedOrTold (principal: Principal, era: 'modern' | 'legacy'): McpServer {
+    try {
+      return extended(principal, era)
+    } catch (error) {
+      options.onError(error as Error)
+      throw error
+    }
+  }
+
   /** The official server with what plugins add to it, and no tool yet: those can't come from an extension. */
   function extended (principal: Principal, era: 'modern' | 'legacy'): McpServer {
     const mcp = new McpServer({ name: options.name, version: options.version }, {
@@ -82,7 +92,13 @@ export function createSdkLane (options: SdkLaneOptions) {
     hideInternals(mcp, options.onError)
     const { registerTool } = mcp
     mcp.registerTool = (name: string) => { throw new ToolOutsideRegistry(name) }
-    for (const extension of extensions) extension(mcp, principal, era)
+    for (const extension of extensions) {
+      const returned: unknown = extension(mcp, principal, era)
+      if (returned instanceof Promise) {
+        returned.catch(() => {})
+        throw new ExtensionAsync()
+      }
+    }
     mcp.registerTool = registerTool
     return mcp
   }

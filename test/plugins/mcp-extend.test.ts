@@ -54,6 +54,33 @@ t.test('an extension can\'t bring a tool past the pipeline', async (t) => {
   }
 })
 
+t.test('what fails for one principal, or in the fallback for unknown methods, tells the client nothing and the log all', async (t) => {
+  const picky: Extension = ({ server }, { id }) => {
+    if (id !== 'nobody' && picks) throw new Error('no tenant of 10.0.0.7')
+    server.fallbackRequestHandler = async () => { throw new Error('secret internals 10.0.0.7') }
+  }
+  let picks = false
+  const lines: Array<Record<string, unknown>> = []
+  const client = mcpClient(await buildApp(t, { extra: extendedBy(picky), onLog: (line) => { lines.push(line) } }))
+  for (const era of ['modern', 'legacy'] as Era[]) {
+    picks = false
+    t.notMatch((await client.request('acme/unknown', {}, { era })).text, /internals/)
+    picks = true
+    const { status, text } = await client.call('get_statistics', {}, { era })
+    t.equal(status, 500)
+    t.notMatch(text, /tenant/)
+  }
+  t.equal(lines.filter(({ level, msg }) => level === 50 && msg === 'a handler of an extension failed').length, 4)
+})
+
+t.test('an extension that returns a promise stops the boot', async (t) => {
+  const late: Extension = async (server) => {
+    await Promise.resolve()
+    hello(server, {} as never, 'modern')
+  }
+  await t.rejects(buildApp(t, { extra: extendedBy(late) }), { code: 'MCP_EXTENSION_ASYNC' })
+})
+
 t.test('a faulty extension stops the boot, a late one is refused', async (t) => {
   await t.rejects(buildApp(t, { extra: extendedBy(() => { throw new Error('no such file') }) }), { message: 'no such file' })
   const app = await buildApp(t)

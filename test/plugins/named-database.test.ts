@@ -56,9 +56,29 @@ t.test('its outage is that of its tools alone', async (t) => {
   t.same((await client.call('count_records')).message.result.structuredContent, { count: 0, connections: 1 })
 })
 
+t.test('a call that ends early ends its statement in PostgreSQL, in either database', async (t) => {
+  const app = await buildApp(t, {
+    env: { DATABASE_URL: main, WAREHOUSE_DATABASE_URL: warehouse, ALLOWLIST_PATH: allowing(t, 'sleep_here', 'sleep_there'), DB_POOL_MIN: '0', DB_POOL_MAX: '2' },
+    extra: async (fastify) => {
+      const tool = { description: 'x', effect: 'read' as const, input: Type.Object({}), output: Type.Object({}), limits: { timeoutMs: 100 } }
+      for (const [name, database] of [['sleep_here', undefined], ['sleep_there', 'warehouse']] as const) {
+        fastify.tools.add({ ...tool, name, database, handler: async (_args, { db }) => { await db.query(sql`select pg_sleep(600)`); return {} } })
+      }
+    }
+  })
+  const client = mcpClient(app)
+  const running = async (): Promise<number> => (await runSql(main, 'select count(*)::int as n from pg_stat_activity where state = \'active\' and query like \'select pg_sleep(600)%\''))[0]?.rows[0].n
+
+  const answers = await Promise.all(['sleep_here', 'sleep_there', 'sleep_here', 'sleep_there'].map(async (name) => await client.call(name)))
+
+  for (const { message } of answers) t.equal(message.result._meta['io.portcullis/outcome'], 'timeout')
+  while (await running() > 0);
+})
+
 t.test('a URL that is missing or wrong stops the boot by its name', async (t) => {
   await t.rejects(start(t, {}), { code: 'MCP_CONFIG_INVALID', message: /WAREHOUSE_DATABASE_URL is required \(tool "count_parcels"\)/ })
   await t.rejects(start(t, { WAREHOUSE_DATABASE_URL: 'mysql://x' }), { code: 'MCP_CONFIG_INVALID', message: /WAREHOUSE_DATABASE_URL must start with postgres/ })
+  await t.rejects(start(t, { WAREHOUSE_DATABASE_URL: 'postgres://u:p#w@localhost/db' }), { code: 'MCP_DATABASE_REFUSED', message: /WAREHOUSE_DATABASE_URL/ })
   const nowhere = new URL(warehouse)
   nowhere.pathname = '/nowhere'
   await t.rejects(start(t, { WAREHOUSE_DATABASE_URL: nowhere.href }), { code: 'MCP_DATABASE_REFUSED', message: /WAREHOUSE_DATABASE_URL \(3D000\)/ })

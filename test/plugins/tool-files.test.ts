@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Fastify from 'fastify'
@@ -29,4 +29,13 @@ t.test('a file that adds none, or one of another name, stops the boot and is nam
   for (const text of bad) {
     await t.rejects(load(t, { 'count-things.mjs': text, 'list.mjs': adds('list') }), { code: 'MCP_TOOL_FILE_EMPTY', message: /tools\/count-things\.mjs adds no tool "count_things"/ }, text)
   }
+})
+
+t.test('a folder of tools, which nothing would load, stops the boot', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'portcullis-tool-files-'))
+  t.teardown(() => { rmSync(dir, { recursive: true }) })
+  mkdirSync(join(dir, 'weather'))
+  const app = Fastify()
+  await app.register(fp(async (fastify) => { fastify.decorate('tools', createRegistry()) }, { name: 'tools' }))
+  await t.rejects(async () => { await app.register(toolFiles, { dir }) }, { code: 'MCP_TOOL_FOLDER', message: /tools\/weather is a folder/ })
 })

@@ -78,7 +78,7 @@ t.test('an allowlist of roles is left alone but for a comment, since nobody can 
 })
 
 t.test('an allowlist that is none is refused before anything is written', async (t) => {
-  for (const text of ['{}', '- a_b\n', 'a_b', 'tools: [a_b]\n', 'allowed_tools: a_b\n', 'allowed_tools: [1]\n', 'allowed_tools: {a_b: true}\n', 'allowed_tools: [a_b\n', 'allowed_tools: [*a]\n', 'allowed_tools: []\nallowed_tools: []\n', 'allowed_tools: []\nroles: {}\n', 'a: 1\n---\nb: 1\n']) {
+  for (const text of ['{}', '- a_b\n', 'a_b', 'tools: [a_b]\n', 'allowed_tools: a_b\n', 'allowed_tools: null\n', 'allowed_tools: ~\n', 'allowed_tools: [1]\n', 'allowed_tools: {a_b: true}\n', 'allowed_tools: [a_b\n', 'allowed_tools: [*a]\n', 'allowed_tools: []\nallowed_tools: []\n', 'allowed_tools: []\nroles: {}\n', 'a: 1\n---\nb: 1\n']) {
     t.throws(() => allowTool('list_labels', text, 'config/x.yaml'), { message: /^[^\n]*config\/x\.yaml[^\n]*; correct it first$/ }, text)
   }
   const broken = checkout(t, 'allowed_tools: a_b\n')

@@ -69,6 +69,31 @@ t.test('refuses a declaration that can\'t be read from the environment or docume
   }
 })
 
+t.test('a setting is required when anybody requires it, in whatever order they are read', async (t) => {
+  const optional = Type.Object({ SHARED_KEY: Type.Optional(Secret({ description: 'x' })) })
+  const required = Type.Object({ SHARED_KEY: Secret({ description: 'x' }) })
+  for (const order of [[optional, required], [required, optional]]) {
+    const settings = createSettings({})
+    for (const schema of order) settings.read('tool "a"', schema as TObject)
+    t.same(settings.problems(), ['SHARED_KEY is required (tool "a")'])
+    t.equal(settings.declared()[0]?.isRequired, true)
+  }
+})
+
+t.test('a value that is missing stops whoever uses it, and whoever reads it late, by its name', async (t) => {
+  const settings = createSettings({})
+  const values = settings.read('plugin', Type.Object({ X_URL: Type.String({ description: 'x' }), X_DAYS: Type.Integer({ default: 1, description: 'x' }) }))
+  t.equal(values.X_DAYS, 1)
+  t.throws(() => new URL(values.X_URL), { code: 'MCP_CONFIG_INVALID', message: /X_URL is required \(plugin\)/ })
+  t.throws(() => { settings.check() }, { code: 'MCP_CONFIG_INVALID' })
+  t.throws(() => settings.read('late', Type.Object({ Y_URL: Type.String({ description: 'x' }) })), { code: 'MCP_CONFIG_INVALID', message: /Y_URL is required \(late\)/ })
+})
+
+t.test('a declaration that the validator refuses is refused by its owner', async (t) => {
+  const bad = [Type.Integer({ description: 'x', default: 20, maximum: 10 }), Type.String({ description: 'x', format: 'uri' }), Type.String({ description: 'x', exemple: 'y' }), Type.Enum([1, 2], { description: 'x' })]
+  for (const variable of bad) t.throws(() => { createSettings({}).read('tool "x"', Type.Object({ X_Y: variable as never })) }, { code: 'MCP_SETTINGS_INVALID', message: /^tool "x": / }, JSON.stringify(variable))
+})
+
 t.test('a tool gets its settings as call.config, and wrong ones stop the boot in one message', async (t) => {
   const url = await migratedDatabase(t)
   const start = async (env: Record<string, string>) => await buildApp(t, {
