@@ -21,6 +21,9 @@ export const DatabaseRefused = createError<[string, string]>('MCP_DATABASE_REFUS
 /** Thrown at boot when the pool can't open its first connections. */
 export const DatabasePoolRefused = createError<[string, string, string]>('MCP_DATABASE_POOL_REFUSED', '%s connections (DB_POOL_MIN) to %s could not be opened (%s); lower DB_POOL_MIN or raise DB_ACQUIRE_TIMEOUT_MS or the server\'s max_connections', 500)
 
+/** Thrown when a migration can't be applied; none of those that were pending is. */
+export const MigrationFailed = createError<[string, string]>('MCP_MIGRATION_FAILED', 'migration %s, so no pending migration was applied: %s', 500)
+
 /** Thrown at boot when the embedded PostgreSQL can't serve. */
 export const EmbeddedUnavailable = createError<[string]>('MCP_EMBEDDED_UNAVAILABLE', 'the embedded PostgreSQL can\'t be used: %s; set DATABASE_URL to a PostgreSQL of your own', 500)
 

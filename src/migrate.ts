@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import pg from 'pg'
 import Postgrator from 'postgrator'
+import { MigrationFailed, oneLine } from './errors.ts'
 import { packageFolder } from './version.ts'
 
 export interface MigrationReport { from: number, to: number, applied: string[] }
@@ -16,7 +17,7 @@ const migrations = `${packageFolder.replaceAll('\\', '/').replace(/[?*()[\]{}]/g
 /**
  * Brings the schema up to date: all pending files of `migrations/` in one transaction, or none. Replicas that start
  * together wait for one another. A schema newer than the files (an older replica, a rollback) is left alone.
- * @throws Error naming the file that failed, without its SQL
+ * @throws MigrationFailed naming the file, its line and PostgreSQL's reason
  */
 export async function migrate (connectionString: string, folder?: string): Promise<MigrationReport> {
   return await onDirectConnection(connectionString, async (client) => {
@@ -25,10 +26,7 @@ export async function migrate (connectionString: string, folder?: string): Promi
     const runner = runnerOn(client, folder)
     const from = await runner.getDatabaseVersion()
     const pending = await pendingOn(runner)
-    if (pending.length > 0) {
-      await runner.migrate(String(from)) // applies nothing: makes the version table, and checks that applied files were not edited
-      await runner.runMigrations(pending)
-    }
+    if (pending.length > 0) await apply(runner, from, pending)
     await client.query('commit')
     return { from, to: Math.max(from, ...pending.map(({ version }) => version)), applied: pending.map(({ filename }) => basename(filename)) }
   })
@@ -53,6 +51,24 @@ export async function onDirectConnection<T> (connectionString: string, work: (cl
 
 function runnerOn (client: pg.Client, folder = migrations): Postgrator {
   return new Postgrator({ driver: 'pg', migrationPattern: `${folder}/*.sql`, newline: 'LF', schemaTable: versionTable, execQuery: async (query) => await client.query(query) })
+}
+
+async function apply (runner: Postgrator, from: number, pending: Postgrator.Migration[]): Promise<void> {
+  let current: Postgrator.Migration | undefined
+  const remember = (migration: Postgrator.Migration): void => { current = migration }
+  runner.on('validation-started', remember)
+  runner.on('migration-started', remember)
+  try {
+    await runner.migrate(String(from)) // applies nothing: makes the version table, and checks that applied files were not edited
+    await runner.runMigrations(pending)
+  } catch (error) {
+    if (current === undefined) throw error
+    const file = basename(current.filename)
+    const { message, code, position } = error as pg.DatabaseError
+    if (message.startsWith('MD5 checksum')) throw oneLine(new MigrationFailed(`${file} was edited after it was applied`, 'restore it, and put the change into a new file'))
+    const line = position === undefined ? '' : `, line ${(await current.getSql()).slice(0, Number(position)).split('\n').length}`
+    throw oneLine(new MigrationFailed(`${file} failed`, `${message} (${code ?? 'no SQLSTATE'}${line})`))
+  }
 }
 
 /** The files that were never applied, lowest number first. postgrator alone would skip one whose number is below the highest applied, such as ours in a fork that numbers its own from 1000. */

@@ -24,7 +24,7 @@ t.test('replicas that migrate at once do it once', async (t) => {
 t.test('a migration that fails leaves nothing behind', async (t) => {
   const url = await emptyDatabase(t)
   await runSql(url, 'create view records as select 1 as id')
-  await t.rejects(migrate(url))
+  await t.rejects(migrate(url), { message: /^migration 001\.do\.\w+\.sql failed, so no pending migration was applied: .*"records" \(\w{5}\)$/ })
   const [result] = await runSql(url, 'select count(*)::int as tables from pg_tables where schemaname = \'public\'')
   t.equal(result?.rows[0].tables, 0)
 })
@@ -50,8 +50,17 @@ t.test('a file that arrives late, below the highest number, is applied, and an a
 
   writeFileSync(join(folder, '1000.do.own.sql'), 'create table own (id int)')
   writeFileSync(join(folder, '003.do.more.sql'), 'create table more ()')
-  await t.rejects(migrate(url, folder), { message: /MD5 checksum failed for migration \[1000\]/ })
+  await t.rejects(migrate(url, folder), { code: 'MCP_MIGRATION_FAILED', message: 'migration 1000.do.own.sql was edited after it was applied, so no pending migration was applied: restore it, and put the change into a new file' })
   await t.rejects(runSql(url, 'select from more'))
+})
+
+t.test('a file with wrong SQL is named in one sentence, with its line and no stack', async (t) => {
+  const url = await emptyDatabase(t)
+  const folder = folderWith(t, { '001.do.fine.sql': 'create table fine ()', '1000.do.labels.sql': 'create table labels (\n  id int,\n  name txt\n);\n' })
+  const error = await migrate(url, folder).catch((error: unknown) => error) as Error
+  t.equal(error.message, 'migration 1000.do.labels.sql failed, so no pending migration was applied: type "txt" does not exist (42704, line 3)')
+  t.equal(error.stack, error.message)
+  await t.rejects(runSql(url, 'select from fine'))
 })
 
 t.test('two files of one number are refused before either runs', async (t) => {
