@@ -13,9 +13,9 @@ import { startedServer } from '../helpers/server-process.ts'
 // itself, there is nothing to prove: what a fork wrote into README and changelog is its own affair.
 const isFull = process.env.FORK_PROOF === 'full'
 const whyNot = name === 'portcullis' ? whyNotForkable() : `${name} is a fork already`
-const ownTools = ['count_sample_things', 'list_sample_labels']
+const ownTools = ['get_sample_things', 'list_sample_labels']
 const newerTool = 'list_sample_newcomers'
-const someTests = ['test/tools/count-sample-things.test.ts', 'test/tools/list-sample-labels.test.ts', 'test/contract/repository.test.ts', 'test/contract/lint.test.ts', 'test/plugins/mcp.test.ts', 'test/src/version.test.ts']
+const someTests = ['test/tools/get-sample-things.test.ts', 'test/tools/list-sample-labels.test.ts', 'test/contract/repository.test.ts', 'test/contract/lint.test.ts', 'test/plugins/mcp.test.ts', 'test/src/version.test.ts']
 
 t.setTimeout(isFull ? 1_800_000 : 400_000)
 
