@@ -36,9 +36,18 @@ export const envSchema = Type.Object({
   DB_POOL_MAX: count(1, 1000, 20, 'Most connections of the pool'),
   DB_ACQUIRE_TIMEOUT_MS: milliseconds(1, 600_000, 2_000, 'Longest wait of a call for a connection'),
   CALL_TIMEOUT_MS: milliseconds(1, 3_600_000, 30_000, 'Longest run of a tool call; a tool may ask for less'),
+  RESULT_LIMIT_BYTES: Type.Integer({ minimum: 1, maximum: 1_073_741_824, default: 1_048_576, description: 'Longest result of a tool call; a longer one is withheld', errorMessage: 'must be a whole number of bytes from 1 to 1073741824' }),
   EGRESS_HOSTS: Type.String({ default: '', description: 'Hosts that tools may call through call.fetch, separated by commas (api.example.com, *.example.com, localhost:9000); without a port any port matches; none by default' }),
   EGRESS_MAX_RESPONSE_BYTES: Type.Integer({ minimum: 1, maximum: 1_073_741_824, default: 1_048_576, description: 'Longest response body that call.fetch takes, after decompression', errorMessage: 'must be a whole number of bytes from 1 to 1073741824' }),
-  ALLOWLIST_PATH: Type.String({ default: 'config/allowlist.yaml', description: 'File that says which tools may be called' }),
+  ALLOWLIST_PATH: Type.String({ default: 'config/allowlist.yaml', description: 'File that says which tools may be called, and by whom how often' }),
+  RATE_LIMIT_PER_MINUTE: count(0, 1_000_000, 600, 'Calls of one tool by one principal, a token bucket of that size; 0: no limit'),
+  ATTEMPT_LIMIT_PER_MINUTE: count(0, 1_000_000, 3_000, 'Messages of one principal, refused ones too; 0: no limit'),
+  CALL_CONCURRENCY: count(1, 10_000, 64, 'Tool calls that run at the same time; others wait their turn'),
+  CALL_CONCURRENCY_PER_PRINCIPAL: count(1, 10_000, 16, 'Calls of one principal that run at the same time'),
+  CALL_QUEUE: count(0, 100_000, 256, 'Tool calls that wait for their turn'),
+  CALL_QUEUE_PER_PRINCIPAL: count(0, 100_000, 64, 'Calls of one principal that wait for their turn; one request more is answered 429'),
+  CALL_QUEUE_TIMEOUT_MS: milliseconds(1, 600_000, 5_000, 'Longest wait of a call for its turn'),
+  LIMITS_STORE: Type.Enum(['memory', 'postgres'], { default: 'memory', description: 'memory: each replica counts for itself; postgres: rates hold across replicas', errorMessage: 'must be memory or postgres' }),
   SHUTDOWN_GRACE_MS: milliseconds(100, 600_000, 25_000, 'Time that calls in flight get to finish after SIGTERM')
 })
 

@@ -4,11 +4,13 @@ import fp from 'fastify-plugin'
 import { blockEverything, parseAllowlist, type Allowlist } from '../src/allowlist.ts'
 import { AllowlistUnmatched, oneLine } from '../src/errors.ts'
 import { followFile } from '../src/followed-file.ts'
+import { createMetrics } from '../src/metrics.ts'
 
 declare module 'fastify' {
   interface FastifyInstance { allowlist: Allowlist }
 }
 
+const noRules = { everybody: {}, rules: [] }
 const lookEveryMs = 80 // taken at the second look, so within 250 ms
 
 /**
@@ -30,9 +32,11 @@ const allowlist: FastifyPluginAsync = async (fastify) => {
     get digest () { return current.digest },
     unmatched: (toolNames) => current.unmatched(toolNames),
     allows: (principal, toolName) => current.allows(principal, toolName),
+    limits: (principal, toolName) => current.limits?.(principal, toolName) ?? noRules,
     explain: (role, toolName) => current.explain(role, toolName)
   } satisfies Allowlist)
 
+  const { policyReloads } = createMetrics()
   let stop = (): void => {}
   fastify.addHook('onReady', async () => {
     refuseUnmatched(fastify, current, path)
@@ -44,10 +48,14 @@ const allowlist: FastifyPluginAsync = async (fastify) => {
         const next = parseAllowlist(changed, path)
         refuseUnmatched(fastify, next, path)
         current = next
+        policyReloads.add(1, { policy: 'allowlist', outcome: 'ok' })
         fastify.log.info({ path, digest: next.digest }, 'allowlist reloaded')
         fastify.mcp.notify.toolsChanged()
       },
-      onError: (error) => { fastify.log.error({ path, ...reasonOf(error), digest: current.digest }, 'the allowlist has changed and can\'t be used: the last good one stays') }
+      onError: (error) => {
+        policyReloads.add(1, { policy: 'allowlist', outcome: 'error' })
+        fastify.log.error({ path, ...reasonOf(error), digest: current.digest }, 'the allowlist has changed and can\'t be used: the last good one stays')
+      }
     }, typeof text === 'string' ? text : undefined)
   })
   fastify.addHook('onClose', async () => { stop() })

@@ -14,6 +14,8 @@ declare module 'fastify' {
     db: {
       /** A connection for one call, taken at its first statement; to the server's database, or to one that a tool names. */
       lend: (database?: string) => Lease
+      /** A few connections beside the pool, for statements that must not wait behind calls: each is short. */
+      control: pg.Pool
       /** Whether the database answers, asked on a connection of its own; never rejects. */
       probe: () => Promise<boolean>
       status: () => Promise<DatabaseStatus>
@@ -38,13 +40,14 @@ const database: FastifyPluginAsync = async (fastify) => {
   await fastify.register(fastifyPostgres, poolOptions(config, url))
   const { pool } = fastify.pg
   const closers: Closers = []
-  const lend = await opened(fastify, pool, address, closers)
+  const { lend, control } = await opened(fastify, pool, address, closers)
 
   const probe = createProbe(url)
   fastify.addHook('onClose', async () => { await Promise.all([probe.close(), ...closers.map(async (close) => { await close() })]) })
 
   fastify.decorate('db', {
     lend: withNamedDatabases(fastify, lend, closers),
+    control,
     probe: probe.ask,
     status: async () => ({
       status: await probe.ask() ? 'healthy' : 'unhealthy',
@@ -57,7 +60,7 @@ const database: FastifyPluginAsync = async (fastify) => {
 }
 
 /** Waits, warms and watches; what it opens besides the pool is closed with `onClose`. */
-async function opened (fastify: FastifyInstance, pool: pg.Pool, { variable, url }: DatabaseAddress, onClose: Closers): Promise<() => Lease> {
+async function opened (fastify: FastifyInstance, pool: pg.Pool, { variable, url }: DatabaseAddress, onClose: Closers): Promise<{ lend: () => Lease, control: pg.Pool }> {
   const { DB_POOL_MIN: min, DB_POOL_MAX: max } = fastify.config
   watch(pool, fastify.log)
   await warm(pool, min, variable)
@@ -67,7 +70,7 @@ async function opened (fastify: FastifyInstance, pool: pg.Pool, { variable, url 
   const cancel = (pid: number): void => {
     control.query('select pg_cancel_backend($1)', [pid]).catch((error) => { fastify.log.warn({ code: error.code }, 'a statement could not be cancelled; it runs until its timeout') })
   }
-  return createLender(pool, { maxWaiting: Math.max(minWaiting, 4 * max), cancel })
+  return { lend: createLender(pool, { maxWaiting: Math.max(minWaiting, 4 * max), cancel }), control }
 }
 
 /** Opens the other databases once every tool is known. */
@@ -82,7 +85,7 @@ function withNamedDatabases (fastify: FastifyInstance, lend: () => Lease, closer
       await untilAnswering({ variable, url }, bootBudgetMs(fastify), fastify.log)
       const pool = new pg.Pool(poolOptions(fastify.config, url))
       closers.push(async () => { await pool.end() })
-      lenders.set(name, await opened(fastify, pool, { variable, url }, closers))
+      lenders.set(name, (await opened(fastify, pool, { variable, url }, closers)).lend)
     }))
   })
 

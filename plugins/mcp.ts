@@ -49,13 +49,14 @@ const mcp: FastifyPluginAsync = async (fastify) => {
     done(fault === 'host' ? new ForeignHost('Host', 'ALLOWED_HOSTS') : new ForeignHost('Origin', 'ALLOWED_ORIGINS'))
   })
   fastify.addHook('onRequest', fastify.authenticate)
+  fastify.addHook('onRequest', fastify.limits.gate)
 
-  fastify.addHook('preHandler', (request, _reply, done) => {
+  fastify.addHook('preHandler', (request, reply, done) => {
     if (isTooComplex(request.body)) return done(new BodyTooComplex())
     if (Array.isArray(request.body) && !mayBatch(request.headers['mcp-protocol-version'])) return done(new BatchRefused())
     if (hasBadIds(request.body)) return done(new IdsRefused())
     request.decisions = request.body === undefined ? nobodyAsked : decide(request.body, tools.view(request.principal), (name) => tools.get(name) !== undefined)
-    done()
+    fastify.limits.turn(request, reply, done)
   })
 
   fastify.addHook('onReady', async () => {
@@ -78,6 +79,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
     handler: async (request, reply) => {
       // The request's own 'close' comes when its body has been read; only the reply knows that the client is gone.
       const gone = new AbortController()
+      if (reply.raw.destroyed) gone.abort() // while it waited for its turn
       reply.raw.once('close', () => { if (!reply.raw.writableFinished) gone.abort() })
       const { body, principal, decisions } = request
       return await reply.send(await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions, oddArguments: takeOddArguments(body) }))
@@ -94,6 +96,6 @@ export default fp(mcp, {
   name: 'mcp',
   fastify: '5.x',
   encapsulate: true,
-  dependencies: ['env', 'authentication', 'tools', 'pipeline'],
-  decorators: { fastify: ['config', 'authenticate', 'tools', 'mcp', 'callTool', 'drain'] }
+  dependencies: ['env', 'authentication', 'limits', 'tools', 'pipeline'],
+  decorators: { fastify: ['config', 'authenticate', 'limits', 'tools', 'mcp', 'callTool', 'drain'] }
 })

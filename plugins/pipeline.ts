@@ -33,6 +33,7 @@ const pipeline: FastifyPluginAsync = async (fastify) => {
         return tool === undefined ? { outcome: 'unknown' } : undefined
       }
     },
+    limits: fastify.limits.stage,
     requestState: createRequestState(fastify.config.PORTCULLIS_SECRET),
     database: { lend: ({ tool }) => fastify.db.lend(tool?.database) },
     upstream: { lend: ({ signal, trace }) => upstream(signal, trace) },
@@ -43,4 +44,4 @@ const pipeline: FastifyPluginAsync = async (fastify) => {
   fastify.decorate('drain', drain)
 }
 
-export default fp(pipeline, { name: 'pipeline', fastify: '5.x', dependencies: ['env', 'database', 'tools'], decorators: { fastify: ['config', 'db', 'tools'] } })
+export default fp(pipeline, { name: 'pipeline', fastify: '5.x', dependencies: ['env', 'database', 'limits', 'tools'], decorators: { fastify: ['config', 'db', 'limits', 'tools'] } })

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { createExtensions, type Extensions } from '../src/mcp/extensions.ts'
+import { limitsFrom } from '../src/limits/from-config.ts'
 import { createRegistry, type Registry } from '../src/mcp/registry.ts'
 
 declare module 'fastify' {
@@ -13,7 +14,7 @@ declare module 'fastify' {
 
 /** `tools` and `mcp`: collect what plugins add while they load; closed for good once the server is ready. */
 const tools: FastifyPluginAsync = async (fastify) => {
-  const registry = createRegistry(fastify.allowlist, fastify.settings)
+  const registry = createRegistry(fastify.allowlist, fastify.settings, limitsFrom(fastify.config))
   const extensions = createExtensions()
   fastify.decorate('tools', registry)
   fastify.decorate('mcp', extensions)

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { parseDocument } from 'yaml'
 import { AllowlistInvalid } from './errors.ts'
+import { parseLimits, type LimitsRule } from './limits/limits.ts'
 import type { Policy } from './mcp/registry.ts'
 import type { Principal } from './mcp/tool.ts'
 
 /** What one role may call: names of tools, or patterns in which `*` stands for any run of characters. */
-interface Rule { allow: readonly string[], deny: readonly string[] }
+interface Rule { allow: readonly string[], deny: readonly string[], limits?: LimitsRule }
 
 export interface Allowlist extends Policy {
   /** The names and patterns of the file that cover none of these tools. */
@@ -31,17 +32,18 @@ export function parseAllowlist (text: string, path: string): Allowlist {
   if (fault !== undefined) throw invalid((fault.message.split('\n')[0] as string).replace(/:$/, ''))
   const policy = valueOf(document, invalid)
   if (!isMapping(policy)) throw invalid('it must be a mapping with the key allowed_tools or roles')
-  const unknown = Object.keys(policy).find((key) => key !== 'allowed_tools' && key !== 'roles')
-  if (unknown !== undefined) throw invalid(`unknown key ${JSON.stringify(unknown)}; the keys are allowed_tools or roles`)
+  const unknown = Object.keys(policy).find((key) => !['allowed_tools', 'roles', 'limits'].includes(key))
+  if (unknown !== undefined) throw invalid(`unknown key ${JSON.stringify(unknown)}; the keys are allowed_tools or roles, and limits if need be`)
   if ('allowed_tools' in policy && 'roles' in policy) throw invalid('it has both allowed_tools and roles; keep one')
 
   const digest = createHash('sha256').update(text).digest('hex')
+  const everybody = 'limits' in policy ? parseLimits('limits', policy.limits, invalid) : {}
   if (!('roles' in policy)) {
     if (!isListOfNames(policy.allowed_tools)) throw invalid('allowed_tools must be a list of tool names; write allowed_tools: [] to allow none')
-    return flat(policy.allowed_tools, digest)
+    return flat(policy.allowed_tools, everybody, digest)
   }
   if (!isMapping(policy.roles)) throw invalid('roles must be a mapping from a role to what it may call; write roles: {} to allow none')
-  return withRoles(new Map(Object.entries(policy.roles).map(([role, rule]) => [role, ruleOf(role, rule, invalid)])), digest)
+  return withRoles(new Map(Object.entries(policy.roles).map(([role, rule]) => [role, ruleOf(role, rule, invalid)])), everybody, digest)
 }
 
 /** What holds while there is no valid policy. */
@@ -52,11 +54,12 @@ export const blockEverything: Allowlist = {
   explain: () => ({ allowed: false, because: 'there is no valid policy, so every tool is blocked' })
 }
 
-function flat (named: string[], digest: string): Allowlist {
+function flat (named: string[], everybody: LimitsRule, digest: string): Allowlist {
   const tools = new Set([...named, implied])
   return {
     digest,
-    unmatched: (toolNames) => named.filter((name) => !toolNames.includes(name)),
+    unmatched: (toolNames) => [...named, ...toolsOf(everybody)].filter((name) => !toolNames.includes(name)),
+    limits: () => ({ everybody, rules: [] }),
     allows: (_principal, toolName) => tools.has(toolName),
     explain: (_role, toolName) => named.includes(toolName)
       ? { allowed: true, because: `allowed_tools names ${toolName}, for every role` }
@@ -64,7 +67,7 @@ function flat (named: string[], digest: string): Allowlist {
   }
 }
 
-function withRoles (rules: ReadonlyMap<string, Rule>, digest: string): Allowlist {
+function withRoles (rules: ReadonlyMap<string, Rule>, everybody: LimitsRule, digest: string): Allowlist {
   const explain: Allowlist['explain'] = (role, toolName) => {
     const rule = rules.get(role)
     if (rule === undefined) return { allowed: false, because: `there is no role ${role}` }
@@ -76,10 +79,14 @@ function withRoles (rules: ReadonlyMap<string, Rule>, digest: string): Allowlist
   return {
     digest,
     unmatched: (toolNames) => {
-      const entries = new Set([...rules.values()].flatMap(({ allow, deny }) => [...allow, ...deny]))
+      const entries = new Set([...toolsOf(everybody), ...[...rules.values()].flatMap(({ allow, deny, limits }) => [...allow, ...deny, ...toolsOf(limits)])])
       return [...entries].filter((entry) => !toolNames.some((name) => matches(entry, name)))
     },
     allows: ({ roles }: Principal, toolName) => roles.some((role) => explain(role, toolName).allowed),
+    limits: ({ roles }, toolName) => ({
+      everybody,
+      rules: roles.filter((role) => toolName === undefined || explain(role, toolName).allowed).flatMap((role) => rules.get(role)?.limits ?? [])
+    }),
     explain
   }
 }
@@ -102,15 +109,19 @@ export function matches (entry: string, toolName: string): boolean {
 function ruleOf (role: string, rule: unknown, invalid: (reason: string) => Error): Rule {
   if (!rolePattern.test(role)) throw invalid(`${JSON.stringify(role.slice(0, 64))} can't be a role; use at most 128 visible ASCII characters`)
   if (!isMapping(rule)) throw invalid(`roles.${role} must be a mapping with the key allow, and deny if need be`)
-  const unknown = Object.keys(rule).find((key) => key !== 'allow' && key !== 'deny')
-  if (unknown !== undefined) throw invalid(`roles.${role} has an unknown key ${JSON.stringify(unknown)}; the keys are allow and deny`)
+  const unknown = Object.keys(rule).find((key) => !['allow', 'deny', 'limits'].includes(key))
+  if (unknown !== undefined) throw invalid(`roles.${role} has an unknown key ${JSON.stringify(unknown)}; the keys are allow, deny and limits`)
   const { allow, deny = [] } = rule
   for (const [key, list] of [['allow', allow], ['deny', deny]] as const) {
     if (!isListOfNames(list)) throw invalid(`roles.${role}.${key} must be a list of tool names; write ${key}: [] for none`)
     const bad = list.find((entry) => !namePattern.test(entry.replaceAll('*', 'a')))
     if (bad !== undefined) throw invalid(`roles.${role}.${key} has ${JSON.stringify(bad.slice(0, 64))}, which is neither the name of a tool nor a pattern such as get_*`)
   }
-  return { allow: allow as string[], deny: deny as string[] }
+  return { allow: allow as string[], deny: deny as string[], ...'limits' in rule ? { limits: parseLimits(`roles.${role}.limits`, rule.limits, invalid) } : {} }
+}
+
+function toolsOf ({ tools = {} }: LimitsRule = {}): string[] {
+  return Object.keys(tools)
 }
 
 function valueOf (document: ReturnType<typeof parseDocument>, invalid: (reason: string) => Error): unknown {

@@ -7,6 +7,7 @@ import env, { type EnvOptions } from '../plugins/env.ts'
 import fallbacks from '../plugins/fallbacks.ts'
 import health from '../plugins/health.ts'
 import listener from '../plugins/listener.ts'
+import limits from '../plugins/limits.ts'
 import mcp from '../plugins/mcp.ts'
 import pipeline from '../plugins/pipeline.ts'
 import toolFiles from '../plugins/tool-files.ts'
@@ -24,6 +25,7 @@ export default async function app (fastify: FastifyInstance, { env: environment 
   await fastify.register(database)
   await fastify.register(authentication)
   await fastify.register(allowlist)
+  await fastify.register(limits)
   await fastify.register(tools) // the registry
   await fastify.register(pipeline) // callTool
   // plugins of packages and your own go here: docs/add-a-plugin.md

@@ -84,8 +84,17 @@ export const ForeignHost = createError<[string, string]>('MCP_FOREIGN_HOST', 'Th
 /** Answered, and logged at boot, where a server that embeds this one listens on more addresses than HOST names. */
 export const AddressNotServed = createError('MCP_ADDRESS_NOT_SERVED', '/mcp is not served on this address, which is neither HOST nor loopback; an operator sets HOST to it, or to 0.0.0.0 for all', 403)
 
+/** Answered before the body is read when a principal asks for more than it may. */
+export const TooManyRequests = createError<[string]>('MCP_TOO_MANY_REQUESTS', 'Too many requests. %s', 429)
+
+/** Answered before the body is read when the server has too much to do. */
+export const Overloaded = createError<[string]>('MCP_OVERLOADED', 'The server is busy. %s', 503)
+
 /** Answered for a batch in a revision that has none. */
 export const BatchRefused = createError('MCP_BATCH_REFUSED', 'Batches exist in revision 2025-03-26 only; send one message at a time', 400)
+
+/** Answered for a batch that no wait would make room for. */
+export const BatchTooLarge = createError<[string]>('MCP_BATCH_TOO_LARGE', 'A batch may hold at most %s messages here; send smaller ones', 400)
 
 /** Answered for request ids that an answer could not repeat exactly, or that two requests share. */
 export const IdsRefused = createError('MCP_IDS_REFUSED', 'A request id is a string or a whole number within ±(2^53 - 1), and unique within its batch', 400)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Limits } from '../limits/limits.ts'
 import type { TraceHeaders } from '../upstream.ts'
 import type { Client, Notify, Principal } from './tool.ts'
 import type { CompiledTool } from './registry.ts'
@@ -15,6 +16,8 @@ export interface Attempt {
   args: unknown
   principal: Principal
   decision?: Decision
+  /** Of this principal on this tool; those of a tool that it may not call are nobody's business. */
+  limits?: Limits
   era: 'modern' | 'legacy'
   lane: 'express' | 'sdk'
   client: Client
@@ -46,7 +49,7 @@ export function createAttempt (known: Omit<Attempt, 'id' | 'deadline' | 'signal'
   return {
     ...known,
     id: randomUUID(),
-    deadline: Date.now() + Math.min(callTimeoutMs, known.tool?.limits?.timeoutMs ?? Infinity),
+    deadline: Date.now() + Math.min(callTimeoutMs, known.limits?.call.timeoutMs ?? Infinity),
     signal: controller.signal,
     abort: (why) => { controller.abort(new CallAborted(why)) }
   }

@@ -14,7 +14,7 @@ export interface Stages {
   telemetry: { start: (attempt: Attempt) => (settled: Settled, cause?: unknown) => void }
   allowlist: { check: (attempt: Attempt) => Refusal | undefined }
   killSwitch?: { enter: (attempt: Attempt) => Refusal | (() => void) }
-  limits?: { admit: (attempt: Attempt) => Promise<Refusal | (() => void)> }
+  limits: { admit: (attempt: Attempt) => Promise<Refusal | (() => void)> }
   requestState: RequestState
   audit?: { intent: (attempt: Attempt) => Promise<void>, outcome: (attempt: Attempt, settled: Settled, lease?: Lease) => Promise<void> }
   database: { lend: (attempt: Attempt) => Lease }
@@ -41,7 +41,7 @@ export function createCallTool (stages: Stages): CallTool {
       if (typeof leave === 'object') return refusalFor(attempt, leave)
 
       timer = setTimeout(() => { attempt.abort('timeout') }, attempt.deadline - Date.now())
-      release = await stages.limits?.admit(attempt) // 3
+      release = await stages.limits.admit(attempt) // 3
       if (typeof release === 'object') return refusalFor(attempt, release)
 
       const checked = tool.check(attempt.args) // 4

@@ -16,7 +16,10 @@ export function toHttpError (error: FastifyError): HttpError {
     case 'MCP_UNAUTHENTICATED': return answer(errorCodes.unauthenticated, error.message)
     case 'MCP_ADDRESS_NOT_SERVED':
     case 'MCP_FOREIGN_HOST': return answer(errorCodes.foreignHost, error.message)
+    case 'MCP_TOO_MANY_REQUESTS': return answer(errorCodes.tooManyRequests, error.message)
+    case 'MCP_OVERLOADED': return answer(errorCodes.overloaded, error.message)
     case 'MCP_BATCH_REFUSED':
+    case 'MCP_BATCH_TOO_LARGE':
     case 'MCP_IDS_REFUSED':
     case 'MCP_BODY_TOO_COMPLEX': return answer(invalidRequest, error.message)
     case 'FST_ERR_CTP_BODY_TOO_LARGE': return answer(invalidRequest, 'The body is larger than this server accepts')

@@ -1,5 +1,6 @@
 import type { TObject } from 'typebox'
 import { ToolDuplicate, ToolInvalid, ToolsSealed } from '../errors.ts'
+import { callerLimits, callLimits, limitsFault, unlimited, type CallerLimits, type Limits, type Rules } from '../limits/limits.ts'
 import { databaseNameFault, databaseSettings } from '../named-database.ts'
 import { createSettings, type Settings } from '../settings.ts'
 import { authoring } from './authoring.ts'
@@ -31,12 +32,17 @@ export interface CompiledTool extends Tool {
 export interface Policy {
   readonly digest: string
   allows: (principal: Principal, toolName: string) => boolean
+  /** What the policy says about limits: for everybody, and for those roles of a principal that allow the tool; without a tool, for all its roles. */
+  limits?: (principal: Principal, toolName?: string) => Rules
 }
 
 /** What one principal sees: the only source of tools/list and of the allowlist's decisions. */
 export interface View {
   tools: ReadonlyMap<string, CompiledTool>
   definitions: readonly ToolDefinition[]
+  caller: CallerLimits
+  /** By name of tool. */
+  limits: ReadonlyMap<string, Limits>
 }
 
 const toolName = /^[a-z][a-z0-9_]{0,63}$/
@@ -44,7 +50,7 @@ const maxViews = 1000
 const nothingAllowed: Policy = { digest: '', allows: () => false }
 
 /** Collects tools while plugins load and compiles each; once sealed it never changes. */
-export function createRegistry (policy: Policy = nothingAllowed, settings: Settings = createSettings({})) {
+export function createRegistry (policy: Policy = nothingAllowed, settings: Settings = createSettings({}), defaults: Limits = unlimited) {
   const tools = new Map<string, CompiledTool>()
   const views = new Map<string, View>()
   let isSealed = false
@@ -62,7 +68,14 @@ export function createRegistry (policy: Policy = nothingAllowed, settings: Setti
     const known = views.get(key)
     if (known !== undefined) return known
     const visible = list().filter((tool) => policy.allows(principal, tool.name))
-    const made: View = { tools: new Map(visible.map((tool) => [tool.name, tool])), definitions: visible.map((tool) => tool.definition) }
+    const limitsOf = (toolName?: string): Rules => policy.limits?.(principal, toolName) ?? { everybody: {}, rules: [] }
+    const caller = callerLimits(defaults.caller, limitsOf())
+    const made: View = {
+      tools: new Map(visible.map((tool) => [tool.name, tool])),
+      definitions: visible.map((tool) => tool.definition),
+      caller,
+      limits: new Map(visible.map(({ name, limits = {} }) => [name, { call: callLimits(defaults.call, name, limits, limitsOf(name)), caller }]))
+    }
     if (views.size >= maxViews) views.clear()
     views.set(key, made)
     return made
@@ -111,7 +124,7 @@ function faultOf (tool: Tool): string | undefined {
   if (typeof tool.handler !== 'function') return 'it has no handler function'
   if (tool.effect !== 'read' && tool.effect !== 'write') return 'its effect must be \'read\' or \'write\''
   if (tool.effect === 'write') return 'effect \'write\' is refused: this version has no transaction for writes yet; declare a tool that reads'
-  if (tool.limits?.concurrency !== undefined || tool.limits?.perMinute !== undefined) return 'it declares limits.concurrency or limits.perMinute, which this version does not enforce yet; drop them (timeoutMs works)'
+  if (tool.limits !== undefined && limitsFault(tool.limits) !== undefined) return limitsFault(tool.limits)
   if (tool.output === undefined) return 'it has no output; declare an object schema, or \'blocks\''
   if (tool.database !== undefined && databaseNameFault(tool.database) !== undefined) return databaseNameFault(tool.database)
   return rootFault('input', tool.input) ?? (tool.output === 'blocks' ? undefined : rootFault('output', tool.output))

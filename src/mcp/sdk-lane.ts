@@ -5,7 +5,7 @@ import { createAttempt, type Decision } from './attempt.ts'
 import type { CallTool } from './call-tool.ts'
 import type { Extensions } from './extensions.ts'
 import { hideInternals } from './hide-internals.ts'
-import type { CompiledTool, Registry } from './registry.ts'
+import type { Registry, View } from './registry.ts'
 import type { Client, Notify, Principal } from './tool.ts'
 import { toWire } from './wire.ts'
 
@@ -68,7 +68,7 @@ export function createSdkLane (options: SdkLaneOptions) {
       if (params?.cursor !== undefined) throw new ProtocolError(invalidParams, 'Invalid cursor: the list has one page')
       return { tools: [...view.definitions] as never }
     })
-    mcp.server.setRequestHandler('tools/call', async (request, ctx) => await call(request, ctx, era, exchange, view.tools))
+    mcp.server.setRequestHandler('tools/call', async (request, ctx) => await call(request, ctx, era, exchange, view))
     return mcp
   }
 
@@ -103,10 +103,11 @@ export function createSdkLane (options: SdkLaneOptions) {
     return mcp
   }
 
-  async function call ({ params }: CallToolRequest, ctx: ServerContext, era: 'modern' | 'legacy', exchange: Exchange, visible: ReadonlyMap<string, CompiledTool>) {
+  async function call ({ params }: CallToolRequest, ctx: ServerContext, era: 'modern' | 'legacy', exchange: Exchange, view: View) {
     const attempt = createAttempt({
       name: params.name,
-      tool: visible.get(params.name),
+      tool: view.tools.get(params.name),
+      limits: view.limits.get(params.name),
       args: exchange.oddArguments.has(ctx.mcpReq.id) ? exchange.oddArguments.get(ctx.mcpReq.id) : params.arguments,
       principal: exchange.principal,
       decision: exchange.decisions.get(params.name),

@@ -33,10 +33,18 @@ export async function settleResult (attempt: Attempt, tool: CompiledTool, result
   if (asked !== undefined) return await settleAsk(attempt, asked, requestState)
   if (tool.shape === undefined) {
     if (!isBlocks(result)) throw new TypeError(`tool "${tool.name}" must return blocks(...)`)
-    return { outcome: 'ok', text: blocksToText(result.blocks), structured: false, blocks: result.blocks }
+    return withinSize(attempt, { outcome: 'ok', text: blocksToText(result.blocks), structured: false, blocks: result.blocks })
   }
   if (!tool.shape.accepts(result)) throw new TypeError(`tool "${tool.name}" returned what its output schema does not declare: ${tool.shape.faults(result).join('; ')}`)
-  return { outcome: 'ok', text: tool.shape.serialize(result), structured: true }
+  return withinSize(attempt, { outcome: 'ok', text: tool.shape.serialize(result), structured: true })
+}
+
+/** A result that is longer than it may be exists and may not leave. */
+function withinSize ({ limits }: Attempt, settled: Settled): Settled {
+  const most = limits?.call.resultBytes ?? Infinity
+  // a character takes at most three bytes of UTF-8, so most results need not be measured
+  if (settled.text.length * 3 <= most || Buffer.byteLength(settled.text) <= most) return settled
+  return failure('withheld', `The result is longer than the ${most} bytes that may leave. Ask for less.`, 'size')
 }
 
 /** The end of an attempt in which something was thrown. Only a ToolError's own text reaches the client. */

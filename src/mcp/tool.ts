@@ -38,11 +38,16 @@ export interface ToolAnnotations {
   openWorldHint?: boolean
 }
 
+/** For each principal; an operator may set others in the allowlist. */
 export interface ToolLimits {
   /** Longest run of one call, milliseconds; CALL_TIMEOUT_MS caps it. */
   timeoutMs?: number
+  /** Calls that run at the same time. */
   concurrency?: number
+  /** Instead of RATE_LIMIT_PER_MINUTE; 0 is no limit. */
   perMinute?: number
+  /** Longest result, bytes. */
+  resultBytes?: number
 }
 
 /** An object schema, or 'blocks' for text, image, audio and resource content made with `blocks(...)`. */

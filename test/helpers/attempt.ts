@@ -48,6 +48,7 @@ export function pipelineOf (parts: Partial<Stages> = {}): { callTool: CallTool, 
   const callTool = createCallTool({
     telemetry: { start: () => (settled, cause) => { recorded.push({ settled, cause }) } },
     allowlist: { check: ({ decision }) => decision?.allowed === true ? undefined : { outcome: 'denied' } },
+    limits: { admit: async () => () => {} },
     requestState: createRequestState('x'.repeat(32)),
     database: { lend: () => ({ db: fakeDb(), end: () => { ended.push(1) } }) },
     upstream: { lend: () => ({ fetch, end: () => {} }) },

@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import type { Environment } from '../../config/variables.ts'
 import env from '../../plugins/env.ts'
 import fallbacks from '../../plugins/fallbacks.ts'
+import limits from '../../plugins/limits.ts'
 import mcp from '../../plugins/mcp.ts'
 import pipeline from '../../plugins/pipeline.ts'
 import tools from '../../plugins/tools.ts'
@@ -28,9 +29,9 @@ export const principalHeader = (principal: Principal): Record<string, string> =>
  */
 export async function bareApp (t: Test, { policy, tools: list, env: environment = {} }: BareOptions): Promise<{ app: FastifyInstance, takeLog: () => LogLine[] }> {
   let lines: LogLine[] = []
-  const app = Fastify({ logger: { level: 'debug', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } }, logController: new LogController({ disableRequestLogging: true }) })
+  const app = Fastify({ forceCloseConnections: true, logger: { level: 'debug', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } }, logController: new LogController({ disableRequestLogging: true }) })
   t.teardown(async () => { await app.close() })
-  await app.register(env, { env: { LOG_LEVEL: 'debug', ...environment } })
+  await app.register(env, { env: { LOG_LEVEL: 'debug', RATE_LIMIT_PER_MINUTE: '0', ATTEMPT_LIMIT_PER_MINUTE: '0', ...environment } })
   await app.register(fp(async (fastify) => { fastify.decorate('db', { lend: () => ({ db: fakeDb(), end: () => {} }) } as never) }, { name: 'database' }))
   await app.register(fp(async (fastify) => {
     fastify.decorateRequest('principal', null as unknown as Principal)
@@ -40,6 +41,7 @@ export async function bareApp (t: Test, { policy, tools: list, env: environment 
     })
   }, { name: 'authentication' }))
   await app.register(fp(async (fastify) => { fastify.decorate('allowlist', policy as never) }, { name: 'allowlist' }))
+  await app.register(limits)
   await app.register(tools)
   await app.register(pipeline)
   for (const tool of list) app.tools.add(tool)

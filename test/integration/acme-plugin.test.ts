@@ -137,6 +137,12 @@ t.test('deadline: its own limit ends a call that waits for something else', asyn
   t.match(message.result, { isError: true, content: [{ text: /took longer than it may/ }], _meta: { 'io.portcullis/outcome': 'timeout' } })
 })
 
+t.test('limits: its calls draw on the caller\'s rate, and are limited like our own', async (t) => {
+  const limited = await startedServer(t, out, { ...start, env: { ...start.env, ALLOWLIST_PATH: allowing(t, 'get_weather'), RATE_LIMIT_PER_MINUTE: '1' } })
+  t.notOk((await call(limited, { station: 'Oslo' })).message.result.isError)
+  t.match((await call(limited, { station: 'Oslo' })).message.result, { isError: true, content: [{ text: /^Too many calls of get_weather\. Try again in \d+ s\.$/ }] })
+})
+
 t.test('abort: a client that leaves ends its call', async (t) => {
   const isRead = unreadable(t)
   const leaving = new AbortController()

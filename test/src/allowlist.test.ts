@@ -134,13 +134,24 @@ t.test('names and patterns that cover no tool are named, of both kinds', async (
   t.same(parseAllowlist('allowed_tools: [search_records, "get_*"]', 'x').unmatched(names), ['get_*'], 'the flat format has no patterns')
 })
 
+t.test('limits are those of everybody and of the roles that allow the tool', async (t) => {
+  const policy = parseAllowlist('limits: { perMinute: 9 }\nroles: { a: { allow: [search_records], limits: { perMinute: 1 } }, b: { allow: ["*"], deny: [search_records], limits: { perMinute: 2 } }, c: { allow: ["*"] } }', 'x')
+  const rules = (roles: string[], tool?: string) => policy.limits?.({ id: 'x', kind: 'api-key', roles }, tool)
+  t.same(rules(['a', 'b', 'c', 'nobody'], 'search_records'), { everybody: { perMinute: 9 }, rules: [{ perMinute: 1 }] })
+  t.same(rules(['a', 'b'], 'get_statistics'), { everybody: { perMinute: 9 }, rules: [{ perMinute: 2 }] })
+  t.same(rules(['a', 'b', 'c']), { everybody: { perMinute: 9 }, rules: [{ perMinute: 1 }, { perMinute: 2 }] })
+  t.same(parseAllowlist('allowed_tools: []\nlimits: { tools: { search_records: { concurrency: 1 } } }', 'x').limits?.({ id: 'x', kind: 'api-key', roles: [] }), { everybody: { tools: { search_records: { concurrency: 1 } } }, rules: [] })
+  t.same(parseAllowlist('allowed_tools: []\nlimits: { tools: { serch_records: {} } }', 'x').unmatched(names), ['serch_records'])
+  t.same(parseAllowlist('limits: { tools: { one: {} } }\nroles: { a: { allow: [], limits: { tools: { two: {}, search_records: {} } } } }', 'x').unmatched(names), ['one', 'two'])
+})
+
 t.test('what is no rule is refused with its place', async (t) => {
   const cases: Array<[text: string, reason: RegExp]> = [
     ['roles:', /roles must be a mapping/], ['roles: []', /roles must be a mapping/], ['roles: [reader]', /roles must be a mapping/], ['roles: reader', /roles must be a mapping/],
     ['roles: { reader: }', /roles\.reader must be a mapping/], ['roles: { reader: [a] }', /roles\.reader must be a mapping/], ['roles: { reader: "*" }', /roles\.reader must be a mapping/],
     ['roles: { reader: {} }', /roles\.reader\.allow must be a list/], ['roles: { reader: { deny: [a] } }', /roles\.reader\.allow must be a list/], ['roles: { reader: { allow: a } }', /allow must be a list/],
     ['roles: { reader: { allow: [a], deny: b } }', /roles\.reader\.deny must be a list/], ['roles: { reader: { allow: [1] } }', /allow must be a list/],
-    ['roles: { reader: { allow: [a], limits: {} } }', /roles\.reader has an unknown key "limits"/], ['roles: { reader: { allow: ["Get-*"] } }', /"Get-\*", which is neither/], ['roles: { reader: { allow: [""] } }', /"", which is neither/], ['roles: { reader: { allow: ["a b"] } }', /neither/],
+    ['roles: { reader: { allow: [a], limit: {} } }', /roles\.reader has an unknown key "limit"; the keys are allow, deny and limits/], ['roles: { reader: { allow: [a], limits: { perMinute: x } } }', /roles\.reader\.limits\.perMinute must be a whole number/], ['limits: []\nroles: {}', /limits must be a mapping/], ['roles: { reader: { allow: ["Get-*"] } }', /"Get-\*", which is neither/], ['roles: { reader: { allow: [""] } }', /"", which is neither/], ['roles: { reader: { allow: ["a b"] } }', /neither/],
     ['roles: { reader: { allow: [a] }, reader: { allow: [b] } }', /unique/], ['roles: { "a b": { allow: [a] } }', /can't be a role/], ['roles: { "": { allow: [a] } }', /can't be a role/]
   ]
   for (const [text, reason] of cases) t.throws(() => parseAllowlist(text, 'x.yaml'), { code: 'MCP_ALLOWLIST_INVALID', message: reason }, text)

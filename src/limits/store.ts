@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto'
+import type pg from 'pg'
+import { DatabaseUnavailable } from '../errors.ts'
+import type { Ask } from './leases.ts'
+
+const answerWithinMs = 1_000
+
+// The bucket refills by the database's clock. What is given is at most an eighth of what is there, or what is needed at
+// once, so that the last tokens are not held by one replica while another needs them.
+const give = `
+insert into rate_limits as r (bucket, tokens, granted, refilled_at)
+values ($1, $2::float8 - least($3::int, $2::float8), least($3::int, $2::float8), now())
+on conflict (bucket) do update set (tokens, granted, refilled_at) = (
+  select available - given, given, greatest(r.refilled_at, now())
+  from (select least($2::float8, r.tokens + greatest(0, extract(epoch from now() - r.refilled_at)) * $2::float8 / 60) as available) as a,
+    lateral (select least(floor(available), greatest($4::int, least($3::int, floor(available / 8)))) as given) as g
+)
+returning granted, tokens as left`
+
+const forgetFull = 'delete from rate_limits where refilled_at < now() - interval \'1 minute\''
+
+/** The buckets of table `rate_limits`, which all replicas share; who a bucket belongs to is stored as a digest. */
+export function askPostgres (pool: Pick<pg.Pool, 'query'>): { ask: Ask, forgetFull: () => Promise<void> } {
+  const query = async <R extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<R[]> => {
+    try {
+      return (await pool.query<R>({ text, values, query_timeout: answerWithinMs } as pg.QueryConfig)).rows
+    } catch (cause) {
+      throw Object.assign(new DatabaseUnavailable(), { cause })
+    }
+  }
+  return {
+    ask: async (key, perMinute, most, wanted) => {
+      const [row] = await query<{ granted: number, left: number }>(give, [createHash('sha256').update(key).digest('hex'), perMinute, most, wanted])
+      return row as { granted: number, left: number }
+    },
+    forgetFull: async () => { await query(forgetFull, []) }
+  }
+}

@@ -1,0 +1,42 @@
+const firstGuessMs = 1
+
+/**
+ * Lets requests go on one at a time in each turn of the event loop, callers in turn. What a request costs the processor
+ * is spent after its turn: without them a burst would be worked off in the order of its arrival while new requests, also
+ * those to refuse, stay unread.
+ */
+export function createTurns (now: () => number = () => performance.now()) {
+  const queues = new Map<string, Array<() => void>>() // a Map keeps the order of turns
+  let waiting = 0
+  let paceMs = firstGuessMs
+  let lastAt: number | undefined
+
+  function next (): void {
+    const at = now()
+    if (lastAt !== undefined) paceMs = paceMs * 0.95 + (at - lastAt) * 0.05
+    const [caller, queue] = queues.entries().next().value as [string, Array<() => void>]
+    queues.delete(caller)
+    const go = queue.shift() as () => void
+    waiting--
+    if (queue.length > 0) queues.set(caller, queue)
+    lastAt = waiting > 0 ? at : undefined
+    if (waiting > 0) setImmediate(next)
+    go()
+  }
+
+  return {
+    /** Calls `go` when it is the caller's turn. */
+    wait (caller: string, go: () => void): void {
+      const queue = queues.get(caller)
+      if (queue === undefined) queues.set(caller, [go])
+      else queue.push(go)
+      if (++waiting === 1) setImmediate(next)
+    },
+    /** Milliseconds that one more request of a caller would wait, at the pace of late. */
+    expectedWait (caller: string): number {
+      const own = queues.get(caller)?.length ?? 0
+      return paceMs * Math.min(waiting, (own + 1) * queues.size)
+    },
+    waiting: () => waiting
+  }
+}

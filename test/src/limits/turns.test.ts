@@ -1,0 +1,34 @@
+import t from 'tap'
+import { createTurns } from '../../../src/limits/turns.ts'
+
+const afterImmediates = async (times: number): Promise<void> => { for (let time = 0; time < times; time++) await new Promise((resolve) => { setImmediate(resolve) }) }
+
+t.test('callers take turns, one request in each turn of the event loop', async (t) => {
+  const { wait, waiting } = createTurns()
+  const order: string[] = []
+  for (let request = 0; request < 5; request++) wait('flood', () => { order.push('flood') })
+  wait('a', () => { order.push('a') })
+  wait('b', () => { order.push('b') })
+  t.same(order, [], 'nobody goes on before those that arrived at the same time were read')
+  t.equal(waiting(), 7)
+  await afterImmediates(1)
+  t.same(order, ['flood'])
+  await afterImmediates(7)
+  t.same(order, ['flood', 'a', 'b', 'flood', 'flood', 'flood', 'flood'])
+  t.equal(waiting(), 0)
+  wait('a', () => { order.push('again') })
+  await afterImmediates(1)
+  t.equal(order.at(-1), 'again')
+})
+
+t.test('the wait that is expected follows the pace, and is short for whoever asks little', async (t) => {
+  let clock = 0
+  const { wait, expectedWait } = createTurns(() => clock)
+  t.equal(expectedWait('a'), 0)
+  for (let request = 0; request < 300; request++) wait('flood', () => { clock += 10 })
+  await afterImmediates(200)
+  t.ok(expectedWait('flood') > 900 && expectedWait('flood') <= 1000, String(expectedWait('flood')))
+  t.ok(expectedWait('quiet') <= 10, String(expectedWait('quiet')))
+  await afterImmediates(101)
+  t.equal(expectedWait('flood'), 0)
+})
