@@ -1,7 +1,7 @@
 import { legacy, modern, type RpcRequest } from './rpc.ts'
 import type { ServerName } from './servers.ts'
 
-export const baselines = ['bare', 'fastify-pg'] as const
+export const baselines = ['bare', 'fastify-pg', 'echo'] as const
 export type Baseline = typeof baselines[number]
 
 export interface Case {
@@ -11,14 +11,21 @@ export interface Case {
   baselines: readonly Baseline[]
   /** How many times the requests of a round it gets; default 1. */
   times?: number
+  /** HTTP status of the answers; default 200. */
+  status?: number
+  /** Sent once before anything else, to use up what there is. */
+  spend?: RpcRequest
   /** Sent in turn. */
-  requests: Array<RpcRequest & { isRight: (result: any) => boolean }>
+  requests: Array<RpcRequest & { isRight: (result: any, error: any) => boolean }>
 }
 
 const echo = { name: 'echo', arguments: { text: 'the quick brown fox jumps over the lazy dog' } }
 const isEcho = (result: any): boolean => result.structuredContent?.text === echo.arguments.text && result.content?.[0]?.text === JSON.stringify(echo.arguments)
 const modernEcho = { ...modern('tools/call', echo), isRight: isEcho }
 const legacyEcho = { ...legacy('tools/call', echo), isRight: isEcho }
+
+const callOf = (name: string) => modern('tools/call', { name, arguments: {} })
+const isUnknown = (_result: unknown, error: any): boolean => error?.code === -32602
 
 const listOf = (length: number) => ({ ...modern('tools/list'), isRight: (result: any) => result.tools?.length === length })
 
@@ -41,6 +48,10 @@ export function casesOn (recordIds: string[]): Case[] {
     { name: 'list-4', title: 'tools/list, 4 tools', server: 'four', baselines: ['bare'], requests: [listOf(4)] },
     { name: 'list-150', title: 'tools/list, 150 tools', server: 'many', baselines: ['bare'], requests: [listOf(150)] },
     { name: 'fastify-pg', title: 'Fastify route with pg, same SELECT', server: 'fastify-pg', baselines: ['bare'], times: baselineTimes, requests: lookups },
-    { name: 'lookup', title: 'tools/call get_record_detail', server: 'four', baselines: ['bare', 'fastify-pg'], requests: lookups }
+    { name: 'lookup', title: 'tools/call get_record_detail', server: 'four', baselines: ['bare', 'fastify-pg'], requests: lookups },
+    { name: 'denied', title: 'a tool that is not allowed', server: 'four', baselines: ['bare', 'echo'], requests: [{ ...callOf('denied'), isRight: isUnknown }] },
+    { name: 'unknown', title: 'a tool that does not exist', server: 'four', baselines: ['bare', 'echo'], requests: [{ ...callOf('no_such_tool'), isRight: isUnknown }] },
+    { name: 'limited', title: 'a tool whose bucket is empty', server: 'four', baselines: ['bare', 'echo'], spend: callOf('search_records'), requests: [{ ...callOf('search_records'), isRight: (result) => result._meta?.['io.portcullis/outcome'] === 'limited' }] },
+    { name: 'refused', title: 'a request past its budget, HTTP 429', server: 'spent', baselines: ['bare', 'echo'], status: 429, spend: callOf('no_such_tool'), requests: [{ ...modernEcho, isRight: (_result, error) => error?.code === 4005 }] }
   ]
 }

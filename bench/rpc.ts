@@ -1,5 +1,5 @@
 export interface RpcRequest { headers: Record<string, string>, body: string }
-export interface RpcMessage { result?: any, error?: unknown }
+export interface RpcMessage { result?: any, error?: any }
 
 const common = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
 const revision = '2026-07-28'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { startServer, type ServerProcess } from './server-process.ts'
 import { generatedName } from './tools.ts'
 
-export type ServerName = 'bare' | 'fastify-pg' | 'four' | 'many'
+export type ServerName = 'bare' | 'fastify-pg' | 'four' | 'many' | 'spent'
 /** The server of that name, started when it is first asked for. */
 export type Servers = (name: ServerName) => Promise<ServerProcess>
 
@@ -17,6 +17,7 @@ export async function withServers<T> ({ databaseUrl, allowlist }: { databaseUrl:
     bare: async () => await startServer('bare', {}),
     'fastify-pg': async () => await startServer('fastify-pg', { databaseUrl }),
     four: async () => await startServer('portcullis', { databaseUrl, allowlist, generatedTools: 0 }),
+    spent: async () => await startServer('portcullis', { databaseUrl, allowlist, generatedTools: 0, env: { ATTEMPT_LIMIT_PER_MINUTE: '1' } }),
     many: async () => await startServer('portcullis', { databaseUrl, allowlist: allowlistOfAll(folder), generatedTools })
   }
   const started = new Map<ServerName, ServerProcess>()

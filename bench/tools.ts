@@ -14,6 +14,8 @@ const tools: FastifyPluginAsync<{ generated: number }> = async (fastify, { gener
     handler: async ({ text }) => ({ text })
   })
 
+  fastify.tools.add({ name: 'denied', description: 'On no allowlist.', effect: 'read', input: Type.Object({}), output: Type.Object({}), handler: async () => ({}) })
+
   for (let index = 0; index < generated; index++) {
     fastify.tools.add({
       name: generatedName(index),

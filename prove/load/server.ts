@@ -1,0 +1,34 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { newKey } from '../../src/api-keys.ts'
+import { startEmbeddedPostgres } from '../../src/embedded-postgres/index.ts'
+import { migrate } from '../../src/migrate.ts'
+import { modern } from '../../bench/rpc.ts'
+
+export interface Loaded { url: string, keys: string[], headers: Record<string, string>, body: string }
+
+/** Lends a server process of its own with so many keys, on an embedded PostgreSQL; stops both after the work. */
+export async function withServer (callers: number, holdMs: number, env: Record<string, string>, work: (loaded: Loaded) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-load-'))
+  const postgres = await startEmbeddedPostgres({ name: 'load-postgres' })
+  const made = Array.from({ length: callers }, (_, index) => newKey({ id: `caller-${index}`, roles: ['caller'] }))
+  writeFileSync(join(folder, 'keys'), made.map(({ line }) => line).join('\n'))
+  writeFileSync(join(folder, 'allowlist.yaml'), 'roles: { caller: { allow: [hold] } }\n')
+  const DATABASE_URL = await postgres.database('load')
+  await migrate(DATABASE_URL)
+  const child = fork(join(import.meta.dirname, 'program.js'), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const exit = once(child, 'exit')
+  try {
+    child.send({ env: { DATABASE_URL, API_KEYS_FILE: join(folder, 'keys'), ALLOWLIST_PATH: join(folder, 'allowlist.yaml'), ...env } })
+    const [{ port }] = await Promise.race([once(child, 'message'), exit.then(() => { throw new Error('the server ended') })]) as [{ port: number }]
+    await work({ url: `http://127.0.0.1:${port}/mcp`, keys: made.map(({ key }) => key), ...modern('tools/call', { name: 'hold', arguments: { ms: holdMs } }) })
+  } finally {
+    if (child.connected) child.disconnect()
+    await exit
+    await postgres.stop()
+    rmSync(folder, { recursive: true })
+  }
+}
