@@ -29,6 +29,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Ends the request's place among those in flight; null until it has one. */
     givePlaceBack: (() => void) | null
+    /** Epoch milliseconds. */
+    receivedAt: number
   }
 }
 
@@ -88,8 +90,10 @@ const limits: FastifyPluginAsync = async (fastify) => {
   }
 
   fastify.decorateRequest('givePlaceBack', null)
+  fastify.decorateRequest('receivedAt', 0)
   fastify.decorate('limits', {
     gate: (request, reply, done) => {
+      request.receivedAt = Date.now()
       draw(request, reply, 1, (error) => {
         if (error !== undefined) return done(error)
         const caller = callerKey(request.principal)

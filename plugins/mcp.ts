@@ -81,8 +81,8 @@ const mcp: FastifyPluginAsync = async (fastify) => {
       const gone = new AbortController()
       if (reply.raw.destroyed) gone.abort() // while it waited for its turn
       reply.raw.once('close', () => { if (!reply.raw.writableFinished) gone.abort() })
-      const { body, principal, decisions } = request
-      return await reply.send(await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions, oddArguments: takeOddArguments(body) }))
+      const { body, principal, decisions, receivedAt } = request
+      return await reply.send(await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions, receivedAt, oddArguments: takeOddArguments(body) }))
     }
   })
 

@@ -44,12 +44,12 @@ export class CallAborted extends Error {
 }
 
 /** Completes what a lane knows of a call with id, deadline and a way to abort it. */
-export function createAttempt (known: Omit<Attempt, 'id' | 'deadline' | 'signal' | 'abort'>, callTimeoutMs: number): Attempt {
+export function createAttempt (known: Omit<Attempt, 'id' | 'deadline' | 'signal' | 'abort'>, callTimeoutMs: number, receivedAt = Date.now()): Attempt {
   const controller = new AbortController()
   return {
     ...known,
     id: randomUUID(),
-    deadline: Date.now() + Math.min(callTimeoutMs, known.limits?.call.timeoutMs ?? Infinity),
+    deadline: receivedAt + Math.min(callTimeoutMs, known.limits?.call.timeoutMs ?? Infinity),
     signal: controller.signal,
     abort: (why) => { controller.abort(new CallAborted(why)) }
   }

@@ -13,6 +13,8 @@ import { toWire } from './wire.ts'
 export interface Exchange {
   body: unknown
   principal: Principal
+  /** When deadlines begin, epoch milliseconds. */
+  receivedAt: number
   decisions: ReadonlyMap<string, Decision>
   /** Arguments that are no object, by request id: the SDK would answer for the pipeline, in its validator's words. */
   oddArguments: ReadonlyMap<unknown, unknown>
@@ -118,7 +120,7 @@ export function createSdkLane (options: SdkLaneOptions) {
       notify: notifierFor(ctx),
       inputResponses: ctx.mcpReq.inputResponses,
       requestState: ctx.mcpReq.requestState<string>()
-    }, options.callTimeoutMs)
+    }, options.callTimeoutMs, exchange.receivedAt)
 
     const onGone = (): void => { attempt.abort('cancelled') }
     if (ctx.mcpReq.signal.aborted) onGone()
