@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { countsOf, openLoop, percentile, type Answered } from './load/open-loop.ts'
-import { withServer } from './load/server.ts'
+import { holding, withServer } from './load/server.ts'
 
 // npm run prove:fairness (R3): what others notice of one principal that asks fifty times as much as each of them.
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' }, rounds: { type: 'string', default: '3' } } })
@@ -10,7 +10,8 @@ const perSecond = 5
 const times = 50
 const holdMs = 20
 
-await withServer(normal + 1, holdMs, {}, async ({ url, headers, body, keys }) => {
+await withServer(normal + 1, {}, async ({ url, keys }) => {
+  const { headers, body } = holding(holdMs)
   const [abuser = '', ...others] = keys
   const usual = others.map((key) => ({ key, perSecond }))
   const calm: number[] = []

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { setTimeout as delay } from 'node:timers/promises'
 import { closedLoop, countsOf, openLoop, percentile, type Answered } from './load/open-loop.ts'
-import { withServer } from './load/server.ts'
+import { holding, withServer } from './load/server.ts'
 
 // npm run prove:overload (R2): what is answered in time when many times more is asked than can be.
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '8' }, factors: { type: 'string', default: '1,2,5,10' } } })
@@ -13,7 +13,8 @@ const deadlineMs = 1_000
 const env = { DB_POOL_MAX: String(pool), CALL_TIMEOUT_MS: String(deadlineMs), CALL_CONCURRENCY: String(pool), RATE_LIMIT_PER_MINUTE: '0', ATTEMPT_LIMIT_PER_MINUTE: '0' }
 const faults: string[] = []
 
-await withServer(callers, holdMs, env, async ({ url, headers, body, keys }) => {
+await withServer(callers, env, async ({ url, keys }) => {
+  const { headers, body } = holding(holdMs)
   await closedLoop(url, headers, body, keys, 2) // warm
   const busy = Array.from({ length: 2 }, () => keys).flat()
   const peak = (await closedLoop(url, headers, body, busy, seconds)).filter(isInTime).length / seconds

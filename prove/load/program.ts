@@ -21,5 +21,18 @@ serve(async ({ env }: { env: Record<string, string> }) => {
       return { held: ms }
     }
   })
+  fastify.tools.add({
+    name: 'whoami',
+    description: 'Tells who asks, by what the handler and the database were given.',
+    effect: 'read',
+    input: Type.Object({ canary: Type.String(), ms: Type.Integer({ minimum: 0, maximum: 100 }) }),
+    output: Type.Object({ principal: Type.String(), tenant: Type.String(), canary: Type.String(), fromDatabase: Type.String() }),
+    handler: async ({ canary, ms }, { db, principal, progress }) => {
+      progress(1, 2, canary)
+      const fromDatabase = ms === 0 ? await db.value<string>(sql`select ${canary}::text`) : await db.value<string>(sql`select ${canary}::text from pg_sleep(${ms}::float8 / 1000)`)
+      progress(2, 2, canary)
+      return { principal: principal.id, tenant: principal.tenant ?? '', canary, fromDatabase: fromDatabase ?? '' }
+    }
+  })
   return fastify
 })
