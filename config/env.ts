@@ -44,8 +44,8 @@ export const envSchema = Type.Object({
   ATTEMPT_LIMIT_PER_MINUTE: count(0, 1_000_000, 3_000, 'Messages of one principal, refused ones too; 0: no limit'),
   CALL_CONCURRENCY: count(1, 10_000, 64, 'Tool calls that run at the same time; others wait their turn'),
   CALL_CONCURRENCY_PER_PRINCIPAL: count(1, 10_000, 16, 'Calls of one principal that run at the same time'),
-  CALL_QUEUE: count(0, 100_000, 256, 'Tool calls that wait for their turn'),
-  CALL_QUEUE_PER_PRINCIPAL: count(0, 100_000, 64, 'Calls of one principal that wait for their turn; one request more is answered 429'),
+  CALL_QUEUE: count(0, 100_000, 1_024, 'Tool calls that wait for their turn'),
+  CALL_QUEUE_PER_PRINCIPAL: count(0, 100_000, 512, 'Calls of one principal that wait for their turn; one request more is answered 429'),
   CALL_QUEUE_TIMEOUT_MS: milliseconds(1, 600_000, 5_000, 'Longest wait of a call for its turn'),
   LIMITS_STORE: Type.Enum(['memory', 'postgres'], { default: 'memory', description: 'memory: each replica counts for itself; postgres: rates hold across replicas', errorMessage: 'must be memory or postgres' }),
   SHUTDOWN_GRACE_MS: milliseconds(100, 600_000, 25_000, 'Time that calls in flight get to finish after SIGTERM')

@@ -24,18 +24,30 @@ export interface AdmissionOptions {
   now?: () => number
 }
 
-interface Waiting extends Ask { cost: number, start: () => void, turnAway: (away: TurnedAway) => void }
+interface Waiting extends Ask { cost: number, since: number, start: () => void, turnAway: (away: TurnedAway) => void }
 
 /** What one caller has running and waiting. */
 class Flow {
   running = 0
   readonly runningOf = new Map<string, number>()
   readonly waiting: Waiting[] = []
+  /** What those that wait will take, milliseconds. */
+  waitingMs = 0
   /** Milliseconds of work that the caller may still start before the next caller's turn. */
   deficit = 0
 
   mayRun ({ tool, call, limits }: Ask): boolean {
     return this.running < limits.concurrency && (this.runningOf.get(tool) ?? 0) < call.concurrency
+  }
+
+  /** The call to let in next: the oldest, or, once calls wait too long, the newest: the old ones' callers may have given up. */
+  next (now: number): Waiting | undefined {
+    const mayRun = (entry: Waiting): boolean => this.mayRun(entry)
+    return this.isLate(now) ? this.waiting.findLast(mayRun) : this.waiting.find(mayRun)
+  }
+
+  isLate (now: number): boolean {
+    return now - (this.waiting[0]?.since ?? now) > patienceMs
   }
 
   count (tool: string, change: 1 | -1): void {
@@ -47,13 +59,15 @@ class Flow {
 }
 
 const firstGuessMs = 10
+export const patienceMs = 100
 const [leastCostMs, mostCostMs] = [1, 1_000]
 
 /**
  * Lets so many calls run at a time and the rest wait, each caller in a queue of its own. Callers take turns by deficit
  * round robin (Shreedhar and Varghese, 1995) over the time that a tool's calls were seen to take, so neither many calls
  * nor slow ones buy more than a caller's share. A call that would wait past its deadline is turned away at once; when
- * the whole queue is full, whoever has most in it gives way.
+ * the whole queue is full, whoever has most in it gives way. A caller's calls come in their order, or, while the oldest
+ * waits too long, the newest first: then those that are served are in time, however short the time of the others.
  */
 export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now }: AdmissionOptions) {
   const flows = new Map<string, Flow>()
@@ -93,6 +107,7 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
       const entry: Waiting = {
         ...ask,
         cost: costOf(ask.tool),
+        since: now(),
         start: () => { settle(() => { resolve(start(flow, ask)) }) },
         turnAway: (reason) => {
           settle(() => { resolve(reason) })
@@ -107,6 +122,7 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
       ask.signal.addEventListener('abort', onAbort, { once: true })
       if (ask.signal.aborted) return onAbort()
       flow.waiting.push(entry)
+      flow.waitingMs += entry.cost
       turns.add(flow)
       waiting++
     })
@@ -137,7 +153,7 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
     if (running >= concurrency) return undefined
     let passed = 0
     for (const flow of turns) { // a flow that is added again stands at the end and is visited once more
-      const entry = flow.waiting.find((candidate) => flow.mayRun(candidate))
+      const entry = flow.next(now())
       if (entry !== undefined && flow.deficit >= entry.cost) {
         flow.deficit -= entry.cost
         return entry
@@ -164,17 +180,18 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
     const index = flow.waiting.indexOf(entry)
     if (index === -1) return
     flow.waiting.splice(index, 1)
+    flow.waitingMs -= entry.cost
     waiting--
     if (flow.waiting.length > 0) return
     turns.delete(flow)
-    flow.deficit = 0
+    flow.deficit = flow.waitingMs = 0
   }
 
   /** Milliseconds, if the callers that wait now share what runs evenly. */
   function expectedWait (flow: Flow, { limits, tool, call }: Ask): number {
     const callers = turns.size + (turns.has(flow) ? 0 : 1)
     const share = Math.max(1, Math.min(limits.concurrency, call.concurrency, concurrency / callers))
-    return flow.waiting.reduce((sum, { cost }) => sum + cost, costOf(tool)) / share
+    return (costOf(tool) + (flow.isLate(now()) ? 0 : flow.waitingMs)) / share
   }
 
   function costOf (tool: string): number {

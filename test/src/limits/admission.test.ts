@@ -75,6 +75,31 @@ t.test('turns are shared by time: a caller of slow calls gets fewer of them', as
   t.ok(ratio > 0.7 && ratio < 1.5, `time of slow to quick: ${ratio}`)
 })
 
+t.test('while the oldest waits too long the newest is let in first, and is not turned away for the others', async (t) => {
+  const { run, ask, clock } = admissionOf()
+  const end = await run('a', { tool: 'first' })
+  const order: string[] = []
+  const take = async (name: string): Promise<void> => {
+    const done = await run('a')
+    order.push(name)
+    done()
+  }
+  const all = [take('old'), take('older')]
+  await settled()
+  t.match(await ask('a', { deadline: clock.now + 25 }), { why: 'too_late' })
+  clock.now += 101
+  all.push(take('new'))
+  const inTime = ask('a', { deadline: clock.now + 25 }).then((turn) => {
+    order.push('newest')
+    if (typeof turn === 'function') turn()
+  })
+  await settled()
+  end()
+  await Promise.all([...all, inTime])
+  t.equal(order.length, 4, 'all are served')
+  t.same(order.slice(0, 2), ['newest', 'new'])
+})
+
 t.test('a caller at its own limit waits, others pass it', async (t) => {
   const { run, ask, stats } = admissionOf({ concurrency: 10 })
   const limits = { concurrency: 1, queue: 1 }

@@ -21,14 +21,29 @@ t.test('callers take turns, one request in each turn of the event loop', async (
   t.equal(order.at(-1), 'again')
 })
 
+t.test('when the oldest waits too long the newest goes first', async (t) => {
+  let clock = 0
+  const { wait } = createTurns(() => clock)
+  const order: number[] = []
+  for (const request of [1, 2, 3]) wait('a', () => { order.push(request) })
+  clock += 101
+  wait('a', () => { order.push(4) })
+  await afterImmediates(1)
+  clock -= 101
+  await afterImmediates(3)
+  t.same(order, [4, 1, 2, 3])
+})
+
 t.test('the wait that is expected follows the pace, and is short for whoever asks little', async (t) => {
   let clock = 0
   const { wait, expectedWait } = createTurns(() => clock)
   t.equal(expectedWait('a'), 0)
-  for (let request = 0; request < 300; request++) wait('flood', () => { clock += 10 })
+  for (let request = 0; request < 300; request++) wait('flood', () => { clock += 0.3 })
   await afterImmediates(200)
-  t.ok(expectedWait('flood') > 900 && expectedWait('flood') <= 1000, String(expectedWait('flood')))
-  t.ok(expectedWait('quiet') <= 10, String(expectedWait('quiet')))
+  t.ok(expectedWait('flood') > 29 && expectedWait('flood') <= 40, String(expectedWait('flood')))
+  clock += 101
+  t.ok(expectedWait('flood') <= 1, 'the newest goes first')
+  t.ok(expectedWait('quiet') <= 1, String(expectedWait('quiet')))
   await afterImmediates(101)
   t.equal(expectedWait('flood'), 0)
 })
