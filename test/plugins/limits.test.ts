@@ -216,10 +216,16 @@ t.test('a subscription holds no place among the requests in flight', async (t) =
   const { port } = app.server.address() as AddressInfo
   const { headers: { host: _host, ...headers }, body } = rpcRequest('subscriptions/listen', { notifications: { toolsListChanged: true } })
   const client = new AbortController()
-  const listen = async (): Promise<number> => (await fetch(`http://127.0.0.1:${port}/mcp`, { method: 'POST', headers: { ...headers, ...principalHeader(alice) }, body: JSON.stringify(body), signal: client.signal })).status
+  const open: Response[] = [] // one that nobody holds is closed by the garbage collector
+  const listen = async (): Promise<number> => {
+    const response = await fetch(`http://127.0.0.1:${port}/mcp`, { method: 'POST', headers: { ...headers, ...principalHeader(alice) }, body: JSON.stringify(body), signal: client.signal })
+    open.push(response)
+    return response.status
+  }
   for (let stream = 0; stream < 128; stream++) if (await listen() !== 200) t.fail(`stream ${stream}`)
   t.equal(await listen(), 429, 'but streams are counted among their like')
   t.equal(outcomeOf(readMessages((await clientOf(alice).call('echo')).text)[0] as RpcMessage), 'ok')
+  t.equal(open.length, 129)
   client.abort()
   let status = 429
   while (status === 429) { // until the server has seen them leave
