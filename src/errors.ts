@@ -84,6 +84,12 @@ export const ForeignHost = createError<[string, string]>('MCP_FOREIGN_HOST', 'Th
 /** Answered, and logged at boot, where a server that embeds this one listens on more addresses than HOST names. */
 export const AddressNotServed = createError('MCP_ADDRESS_NOT_SERVED', '/mcp is not served on this address, which is neither HOST nor loopback; an operator sets HOST to it, or to 0.0.0.0 for all', 403)
 
+/** Answered, with Retry-After, while the server has more to do than it can. */
+export const Overloaded = createError<[string]>('MCP_OVERLOADED', 'The server is overloaded; try again in %s s', 503)
+
+/** Answered for a compressed body, whose size nobody knows before it is unpacked. */
+export const BodyEncoded = createError('MCP_BODY_ENCODED', 'Send the body without Content-Encoding', 415)
+
 /** Answered for a batch in a revision that has none. */
 export const BatchRefused = createError('MCP_BATCH_REFUSED', 'Batches exist in revision 2025-03-26 only; send one message at a time', 400)
 

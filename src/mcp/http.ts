@@ -16,6 +16,8 @@ export function toHttpError (error: FastifyError): HttpError {
     case 'MCP_UNAUTHENTICATED': return answer(errorCodes.unauthenticated, error.message)
     case 'MCP_ADDRESS_NOT_SERVED':
     case 'MCP_FOREIGN_HOST': return answer(errorCodes.foreignHost, error.message)
+    case 'MCP_OVERLOADED': return answer(errorCodes.overloaded, error.message)
+    case 'MCP_BODY_ENCODED':
     case 'MCP_BATCH_REFUSED':
     case 'MCP_IDS_REFUSED':
     case 'MCP_BODY_TOO_COMPLEX': return answer(invalidRequest, error.message)
