@@ -126,7 +126,7 @@ t.test('embedded, the host\'s own routes are never refused by us, and its own @f
   await host.register(underPressure, { maxEventLoopDelay: 60_000 })
   const { memoryUsage } = host
   host.get('/own', () => ({ own: true }))
-  await host.register(async (inner) => {
+  await host.register(async (inner) => { // buildApp has made the app one that shares
     await inner.register(app, { env: { DATABASE_URL: url, LOG_LEVEL: 'silent', DB_POOL_MIN: '1', DB_POOL_MAX: '2', SHED_EVENT_LOOP_MS: '0', SHED_RSS_BYTES: '1' } })
   })
   await host.ready()

@@ -160,7 +160,9 @@ t.test('embedded, the host\'s answers are the host\'s, and its own @fastify/cors
   t.teardown(async () => { await host.close() })
   await host.register(fastifyCors, { origin: 'https://host.example' })
   host.get('/own', () => ({ own: true }))
-  await host.register(app, { env: { DATABASE_URL: url, LOG_LEVEL: 'silent', DB_POOL_MIN: '1', DB_POOL_MAX: '2', SHED_EVENT_LOOP_MS: '0', ALLOWED_ORIGINS: page } })
+  await host.register(async (inner) => { // buildApp has made the app one that shares
+    await inner.register(app, { env: { DATABASE_URL: url, LOG_LEVEL: 'silent', DB_POOL_MIN: '1', DB_POOL_MAX: '2', SHED_EVENT_LOOP_MS: '0', ALLOWED_ORIGINS: page } })
+  })
   await host.ready()
   const preflight = async (path: string, origin: string): Promise<Record<string, unknown>> => (await host.inject({ method: 'OPTIONS', url: path, headers: { host: 'localhost', origin, 'access-control-request-method': 'POST' } })).headers
 
