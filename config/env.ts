@@ -43,7 +43,7 @@ export const envSchema = Type.Object({
   EGRESS_HOSTS: Type.String({ default: '', description: 'Hosts that tools may call through call.fetch, separated by commas (api.example.com, *.example.com, localhost:9000); without a port any port matches; none by default' }),
   EGRESS_MAX_RESPONSE_BYTES: bytes(1, 1_073_741_824, 1_048_576, 'Longest response body that call.fetch takes, after decompression'),
   BODY_LIMIT_BYTES: bytes(1_024, 16_777_216, 262_144, 'Longest request body'),
-  SHED_EVENT_LOOP_MS: milliseconds(0, 60_000, 250, 'Mean delay of the event loop above which requests are refused with 503; 0 = never'),
+  SHED_EVENT_LOOP_MS: milliseconds(0, 5_000, 250, 'Mean delay of the event loop above which requests are refused with 503; 0 = never'),
   SHED_HEAP_PERCENT: Type.Integer({ minimum: 0, maximum: 100, default: 90, description: 'Part of the heap limit (node --max-old-space-size) above which requests are refused with 503; 0 = never', errorMessage: 'must be a whole number from 0 to 100' }),
   SHED_RSS_BYTES: Type.Optional(Type.Integer({ minimum: 0, 'x-default': '(90 % of the container\'s memory limit, if it has one)', description: 'Resident memory above which requests are refused with 503; 0 = never', errorMessage: 'must be a whole number of bytes, or 0' })),
   ALLOWLIST_PATH: Type.String({ default: 'config/allowlist.yaml', description: 'File that says which tools may be called' }),
