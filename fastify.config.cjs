@@ -9,5 +9,7 @@ module.exports = {
   port: config.PORT,
   address: config.HOST,
   options: true,
-  closeGraceDelay: config.SHUTDOWN_GRACE_MS
+  closeGraceDelay: config.SHUTDOWN_GRACE_MS,
+  bodyLimit: config.BODY_LIMIT_BYTES,
+  trustProxyIps: config.TRUST_PROXY
 }

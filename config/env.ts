@@ -13,6 +13,9 @@ const milliseconds = (minimum: number, maximum: number, fallback: number, descri
 const count = (minimum: number, maximum: number, fallback: number, description: string) =>
   Type.Integer({ minimum, maximum, default: fallback, description, errorMessage: `must be a whole number from ${minimum} to ${maximum}` })
 
+const bytes = (minimum: number, maximum: number, fallback: number, description: string) =>
+  Type.Integer({ minimum, maximum, default: fallback, description, errorMessage: `must be a whole number of bytes from ${minimum} to ${maximum}` })
+
 const postgresUrl = (description: string) =>
   Type.Optional(Type.String({ ...secret, pattern: '^postgres(ql)?://', description, errorMessage: 'must start with postgres:// or postgresql://' }))
 
@@ -21,7 +24,8 @@ export const envSchema = Type.Object({
   HOST: Type.String({ default: '127.0.0.1', pattern: '^[0-9A-Za-z.:-]+$', description: 'Address to listen on; anything but loopback demands PORTCULLIS_ENV=production', errorMessage: 'must be an IP address or a host name' }),
   PORT: count(1, 65535, 8000, 'Port to listen on'),
   ALLOWED_HOSTS: Type.String({ default: 'localhost,127.0.0.1,[::1]', description: 'Host header values that may reach /mcp, separated by commas; without a port any port matches' }),
-  ALLOWED_ORIGINS: Type.String({ default: '', description: 'Origins of browser pages, besides the server\'s own, that may reach /mcp, separated by commas (https://app.example.com)' }),
+  ALLOWED_ORIGINS: Type.String({ default: '', description: 'Origins of browser pages, besides the server\'s own, that may reach /mcp and read its answers (CORS), separated by commas (https://app.example.com)' }),
+  TRUST_PROXY: Type.Optional(Type.String({ description: 'Proxies whose X-Forwarded-For is believed, separated by commas: addresses, ranges (10.0.0.0/8), loopback, linklocal, uniquelocal. Unset: nobody\'s' })),
   SERVICE_NAME: Type.String({ default: name, 'x-default': '(name in package.json)', maxLength: 100, description: 'Name of the server towards clients, the database and telemetry', errorMessage: 'must be at most 100 characters' }),
   SERVICE_DESCRIPTION: Type.String({ default: 'Searches and summarises research records.', description: 'Instructions that MCP clients hand to their model' }),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info', description: 'Least severe level that is logged; upper case and the Python names WARNING and CRITICAL work too', errorMessage: 'must be one of trace, debug, info, warn, error, fatal, silent' }),
@@ -38,7 +42,11 @@ export const envSchema = Type.Object({
   CALL_TIMEOUT_MS: milliseconds(1, 3_600_000, 30_000, 'Longest run of a tool call; a tool may ask for less'),
   RESULT_LIMIT_BYTES: Type.Integer({ minimum: 1, maximum: 1_073_741_824, default: 1_048_576, description: 'Longest result of a tool call; a longer one is withheld', errorMessage: 'must be a whole number of bytes from 1 to 1073741824' }),
   EGRESS_HOSTS: Type.String({ default: '', description: 'Hosts that tools may call through call.fetch, separated by commas (api.example.com, *.example.com, localhost:9000); without a port any port matches; none by default' }),
-  EGRESS_MAX_RESPONSE_BYTES: Type.Integer({ minimum: 1, maximum: 1_073_741_824, default: 1_048_576, description: 'Longest response body that call.fetch takes, after decompression', errorMessage: 'must be a whole number of bytes from 1 to 1073741824' }),
+  EGRESS_MAX_RESPONSE_BYTES: bytes(1, 1_073_741_824, 1_048_576, 'Longest response body that call.fetch takes, after decompression'),
+  BODY_LIMIT_BYTES: bytes(1_024, 16_777_216, 262_144, 'Longest request body'),
+  SHED_EVENT_LOOP_MS: milliseconds(0, 5_000, 250, 'Mean delay of the event loop above which requests are refused with 503; 0 = never'),
+  SHED_HEAP_PERCENT: Type.Integer({ minimum: 0, maximum: 100, default: 90, description: 'Part of the heap limit (node --max-old-space-size) above which requests are refused with 503; 0 = never', errorMessage: 'must be a whole number from 0 to 100' }),
+  SHED_RSS_BYTES: Type.Optional(Type.Integer({ minimum: 0, 'x-default': '(90 % of the container\'s memory limit, if it has one)', description: 'Resident memory above which requests are refused with 503; 0 = never', errorMessage: 'must be a whole number of bytes, or 0' })),
   ALLOWLIST_PATH: Type.String({ default: 'config/allowlist.yaml', description: 'File that says which tools may be called, and by whom how often' }),
   RATE_LIMIT_PER_MINUTE: count(0, 1_000_000, 600, 'Calls of one tool by one principal, a token bucket of that size; 0: no limit'),
   ATTEMPT_LIMIT_PER_MINUTE: count(0, 1_000_000, 3_000, 'Messages of one principal, refused ones too; 0: no limit'),

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { parseHostEntry, splitList } from '../src/hosts.ts'
+import { isProxyEntry } from '../src/proxies.ts'
 import { parseEgressHost } from '../src/upstream.ts'
 import type { Env } from './env.ts'
 
@@ -17,6 +18,7 @@ const checks: Array<[reads: Array<keyof Env>, check: Check]> = [
   [['PORTCULLIS_SECRET'], (env) => isPlaceholder(env.PORTCULLIS_SECRET) ? 'PORTCULLIS_SECRET is a placeholder; make one with: openssl rand -hex 32' : undefined],
   [['ALLOWED_HOSTS'], (env) => entryProblem('ALLOWED_HOSTS', env.ALLOWED_HOSTS, (entry) => parseHostEntry(entry) !== undefined, 'a host name, with or without a port')],
   [['ALLOWED_ORIGINS'], (env) => entryProblem('ALLOWED_ORIGINS', env.ALLOWED_ORIGINS, isOrigin, 'an origin such as https://app.example.com')],
+  [['TRUST_PROXY'], (env) => proxyProblem(env.TRUST_PROXY)],
   [['EGRESS_HOSTS'], (env) => entryProblem('EGRESS_HOSTS', env.EGRESS_HOSTS, (entry) => parseEgressHost(entry) !== undefined, 'a host name, with or without a port, such as api.example.com or *.example.com')],
   [['ALLOWED_HOSTS'], (env) => splitList(env.ALLOWED_HOSTS).length === 0 ? 'ALLOWED_HOSTS names no host' : undefined],
   [['AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.AUTH_MODE === 'api-key' && env.API_KEY_ENABLED === false ? 'AUTH_MODE=api-key contradicts API_KEY_ENABLED=false; drop one' : undefined],
@@ -67,6 +69,14 @@ function urlProblem (name: string, value: string | undefined): string | undefine
 function entryProblem (name: string, value: string, isGood: (entry: string) => boolean, wanted: string): string | undefined {
   const bad = splitList(value).find((entry) => !isGood(entry))
   return bad === undefined ? undefined : `${name} holds "${bad}", which is not ${wanted}`
+}
+
+function proxyProblem (value: string | undefined): string | undefined {
+  if (value === undefined) return undefined
+  if (/^(true|all|\*|yes|on)$/i.test(value)) return `TRUST_PROXY=${value} would let every caller choose its own address; name the addresses of your proxies, such as 10.0.0.0/8`
+  if (/^\d+$/.test(value)) return `TRUST_PROXY=${value} is a number of hops, which can't tell a proxy from a caller that connects directly; name the addresses of your proxies, such as 10.0.0.0/8`
+  if (splitList(value).length === 0) return 'TRUST_PROXY names no proxy; unset it'
+  return entryProblem('TRUST_PROXY', value, isProxyEntry, 'an address, a range such as 10.0.0.0/8, loopback, linklocal or uniquelocal')
 }
 
 function isOrigin (entry: string): boolean {

@@ -2,6 +2,7 @@ import fastifyPostgres from '@fastify/postgres'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import pg from 'pg'
+import type { Env } from '../config/env.ts'
 import { createLender, type DatabaseStatus, type Lease } from '../src/database.ts'
 import { migrate, pendingMigrations } from '../src/migrate.ts'
 import { databaseSettings, databaseVariable } from '../src/named-database.ts'
@@ -41,6 +42,7 @@ const database: FastifyPluginAsync = async (fastify) => {
   const { pool } = fastify.pg
   const closers: Closers = []
   const { lend, control } = await opened(fastify, pool, address, closers)
+  fastify.pressure.watch({ name: 'database pool', isPressing: () => pool.waitingCount >= maxWaiting(config) })
 
   const probe = createProbe(url)
   fastify.addHook('onClose', async () => { await Promise.all([probe.close(), ...closers.map(async (close) => { await close() })]) })
@@ -61,7 +63,7 @@ const database: FastifyPluginAsync = async (fastify) => {
 
 /** Waits, warms and watches; what it opens besides the pool is closed with `onClose`. */
 async function opened (fastify: FastifyInstance, pool: pg.Pool, { variable, url }: DatabaseAddress, onClose: Closers): Promise<{ lend: () => Lease, control: pg.Pool }> {
-  const { DB_POOL_MIN: min, DB_POOL_MAX: max } = fastify.config
+  const { DB_POOL_MIN: min } = fastify.config
   watch(pool, fastify.log)
   await warm(pool, min, variable)
   const control = new pg.Pool({ connectionString: url, max: 2, connectionTimeoutMillis: 5_000, application_name: `${fastify.config.SERVICE_NAME}-control` })
@@ -70,7 +72,7 @@ async function opened (fastify: FastifyInstance, pool: pg.Pool, { variable, url 
   const cancel = (pid: number): void => {
     control.query('select pg_cancel_backend($1)', [pid]).catch((error) => { fastify.log.warn({ code: error.code }, 'a statement could not be cancelled; it runs until its timeout') })
   }
-  return { lend: createLender(pool, { maxWaiting: Math.max(minWaiting, 4 * max), cancel }), control }
+  return { lend: createLender(pool, { maxWaiting: maxWaiting(fastify.config), cancel }), control }
 }
 
 /** Opens the other databases once every tool is known. */
@@ -90,6 +92,10 @@ function withNamedDatabases (fastify: FastifyInstance, lend: () => Lease, closer
   })
 
   return (database) => database === undefined ? lend() : (lenders.get(database) as () => Lease)()
+}
+
+function maxWaiting ({ DB_POOL_MAX: max }: Pick<Env, 'DB_POOL_MAX'>): number {
+  return Math.max(minWaiting, 4 * max)
 }
 
 function bootBudgetMs (fastify: FastifyInstance): number {
@@ -120,4 +126,4 @@ async function bringUpToDate (fastify: FastifyInstance, url: string): Promise<vo
   if (added > 0) fastify.log.info({ rows: added }, 'sample records added')
 }
 
-export default fp(database, { name: 'database', fastify: '5.x', dependencies: ['env'], decorators: { fastify: ['config', 'settings'] } })
+export default fp(database, { name: 'database', fastify: '5.x', dependencies: ['env', 'backpressure'], decorators: { fastify: ['config', 'settings', 'pressure'] } })

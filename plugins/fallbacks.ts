@@ -13,6 +13,7 @@ const fallbacks: FastifyPluginAsync = async (fastify) => {
   }
 
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
+    if (error.code === 'MCP_OVERLOADED') return reply.code(503).send({ error: error.message })
     const status = error.statusCode ?? 500
     if (status >= 500) request.log.error({ err: error }, 'request failed')
     return reply.code(status).send({ error: status >= 500 ? 'Internal error' : isLibraryText(error) ? 'The request is not valid' : error.message })

@@ -3,24 +3,26 @@ import fp from 'fastify-plugin'
 
 /**
  * GET /livez: the process runs, whatever the database does. GET /readyz: it can serve, so it is false while the database
- * is away or the server drains. GET /health: the template's answer, from the same probe.
+ * is away or the server drains. GET /health: the template's answer, from the same probe. All answer under overload too.
  */
 const health: FastifyPluginAsync = async (fastify) => {
   const { db } = fastify
   let isClosing = false
   fastify.addHook('preClose', async () => { isClosing = true })
 
-  fastify.get('/livez', () => ({ status: 'ok' }))
+  const config = { sheds: false }
 
-  fastify.get('/readyz', async (_request, reply) => {
+  fastify.get('/livez', { config }, () => ({ status: 'ok' }))
+
+  fastify.get('/readyz', { config }, async (_request, reply) => {
     if (isClosing) return await reply.code(503).send({ status: 'unready', reason: 'shutting down' })
     return await db.probe() ? { status: 'ready' } : await reply.code(503).send({ status: 'unready', reason: 'database' })
   })
 
-  fastify.get('/health', async (_request, reply) => {
+  fastify.get('/health', { config }, async (_request, reply) => {
     const pool = await db.status()
     return pool.status === 'healthy' ? { status: 'ok', pool } : await reply.code(503).send({ status: 'degraded', detail: 'the database does not answer', pool })
   })
 }
 
-export default fp(health, { name: 'health', fastify: '5.x', encapsulate: true, dependencies: ['database'], decorators: { fastify: ['db'] } })
+export default fp(health, { name: 'health', fastify: '5.x', encapsulate: true, dependencies: ['backpressure', 'database'], decorators: { fastify: ['db'] } })

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import type { FastifyPluginAsync, FastifyServerOptions } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { createAddressCheck } from '../src/addresses.ts'
 import { isGuest } from '../src/embedding.ts'
@@ -29,7 +29,7 @@ const listener: FastifyPluginAsync = async (fastify) => {
     }
 
     const lacking = [
-      ...(fastify.initialConfig as FastifyServerOptions).requestTimeout === serverOptions.requestTimeout ? [] : ['server options (timeouts, log redaction, time to drain) and PORT: add "-c ./fastify.config.cjs"'],
+      ...hasServerOptions(fastify) ? [] : ['server options (timeouts, log redaction, time to drain), PORT, BODY_LIMIT_BYTES and TRUST_PROXY: add "-c ./fastify.config.cjs"'],
       ...hasPreload() ? [] : ['the preload (one Ctrl-C drains, bad settings in plain words): start node with "--import ./dist/src/instrumentation.js"']
     ]
     if (lacking.length > 0) fastify.log.warn({ lacking }, 'started without all of its parts')
@@ -39,6 +39,12 @@ const listener: FastifyPluginAsync = async (fastify) => {
   let sweep: NodeJS.Timeout | undefined
   fastify.addHook('preClose', async () => { sweep = setInterval(() => { fastify.server.closeIdleConnections() }, idleSweepMs).unref() })
   fastify.addHook('onClose', async () => { clearInterval(sweep) })
+}
+
+/** TRUST_PROXY can't be asked for; the body limit comes from the same place. */
+function hasServerOptions ({ config, initialConfig }: FastifyInstance): boolean {
+  const { requestTimeout, bodyLimit } = initialConfig as FastifyServerOptions
+  return requestTimeout === serverOptions.requestTimeout && bodyLimit === config.BODY_LIMIT_BYTES
 }
 
 export default fp(listener, { name: 'listener', fastify: '5.x', dependencies: ['env'], decorators: { fastify: ['config'] } })

@@ -1,9 +1,9 @@
 import type { FastifyError, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { createAddressCheck } from '../src/addresses.ts'
-import { AddressNotServed, BatchRefused, BodyTooComplex, ForeignHost, IdsRefused } from '../src/errors.ts'
-import { headerValues } from '../src/headers.ts'
-import { createHostGuard } from '../src/hosts.ts'
+import { AddressNotServed, BatchRefused, BodyEncoded, BodyTooComplex, ForeignHost, IdsRefused } from '../src/errors.ts'
+import { hasMoreThan, headerValues, isEncoded } from '../src/headers.ts'
+import { createHostGuard, splitList } from '../src/hosts.ts'
 import type { Decision } from '../src/mcp/attempt.ts'
 import { decide, hasBadIds, isTooComplex, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
 import { toHttpError, toWebRequest } from '../src/mcp/http.ts'
@@ -31,8 +31,10 @@ const mcp: FastifyPluginAsync = async (fastify) => {
 
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, body } = toHttpError(error)
+    if (hasMoreThan(config.BODY_LIMIT_BYTES, request.headers)) reply.header('connection', 'close') // or the rest would be read for nothing
+    if (error.code === 'MCP_OVERLOADED' || error.code === 'MCP_TOO_MANY_REQUESTS') return reply.code(status).send(body) // told once, by whoever refuses
     if (status >= 500) request.log.error({ err: error }, 'request failed')
-    else request.log.warn({ code: error.code, status }, 'request refused')
+    else request.log.warn({ code: error.code, status, ip: request.ip }, 'request refused')
     return reply.code(status).send(body)
   })
 
@@ -50,6 +52,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   })
   fastify.addHook('onRequest', fastify.authenticate)
   fastify.addHook('onRequest', fastify.limits.gate)
+  fastify.addHook('onRequest', (request, _reply, done) => { done(isEncoded(request.headers) ? new BodyEncoded() : undefined) })
 
   fastify.addHook('preHandler', (request, reply, done) => {
     if (isTooComplex(request.body)) return done(new BodyTooComplex())
@@ -74,8 +77,10 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   })
 
   fastify.route({
-    method: ['HEAD', 'GET', 'POST', 'PUT', 'PATCH', 'DELETE'], // all but POST are answered 405
+    method: ['HEAD', 'GET', 'POST', 'PUT', 'PATCH', 'DELETE', ...splitList(config.ALLOWED_ORIGINS).length === 0 ? [] : ['OPTIONS']], // all but POST are answered 405
     url: '/mcp',
+    config: { crossOrigin: true },
+    bodyLimit: config.BODY_LIMIT_BYTES,
     handler: async (request, reply) => {
       // The request's own 'close' comes when its body has been read; only the reply knows that the client is gone.
       const gone = new AbortController()

@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import allowlist from '../plugins/allowlist.ts'
 import authentication from '../plugins/authentication.ts'
+import backpressure from '../plugins/backpressure.ts'
+import browsers from '../plugins/browsers.ts'
 import database from '../plugins/database.ts'
 import env, { type EnvOptions } from '../plugins/env.ts'
 import fallbacks from '../plugins/fallbacks.ts'
@@ -22,6 +24,8 @@ export default async function app (fastify: FastifyInstance, { env: environment 
   await fastify.register(env, { env: environment })
   await fastify.register(listener) // closes idle sockets as soon as the server starts to close
   await fastify.register(fallbacks) // routes take the error handler that is there when they are registered
+  await fastify.register(browsers) // before whatever refuses: a page can read a refusal too
+  await fastify.register(backpressure)
   await fastify.register(database)
   await fastify.register(authentication)
   await fastify.register(allowlist)

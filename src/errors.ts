@@ -87,8 +87,11 @@ export const AddressNotServed = createError('MCP_ADDRESS_NOT_SERVED', '/mcp is n
 /** Answered before the body is read when a principal asks for more than it may. */
 export const TooManyRequests = createError<[string]>('MCP_TOO_MANY_REQUESTS', 'Too many requests. %s', 429)
 
-/** Answered before the body is read when the server has too much to do. */
-export const Overloaded = createError<[string]>('MCP_OVERLOADED', 'The server is busy. %s', 503)
+/** Answered, with Retry-After, while the server has more to do than it can. */
+export const Overloaded = createError<[string]>('MCP_OVERLOADED', 'The server is overloaded; try again in %s s', 503)
+
+/** Answered for a compressed body, whose size nobody knows before it is unpacked. */
+export const BodyEncoded = createError('MCP_BODY_ENCODED', 'Send the body without Content-Encoding', 415)
 
 /** Answered for a batch in a revision that has none. */
 export const BatchRefused = createError('MCP_BATCH_REFUSED', 'Batches exist in revision 2025-03-26 only; send one message at a time', 400)

@@ -1,4 +1,5 @@
 import '../plugins/authentication.ts' // for the types of fastify.authenticate and request.principal
+import '../plugins/backpressure.ts' // for that of fastify.pressure
 import '../plugins/env.ts' // for those of fastify.config and fastify.settings
 import '../plugins/tools.ts' // for those of fastify.tools and fastify.mcp
 

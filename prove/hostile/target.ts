@@ -3,9 +3,9 @@ import fp from 'fastify-plugin'
 import app from '../../src/app.ts'
 import { serverOptions } from '../../src/server-options.ts'
 
-/** The whole server with the options it is started with; its log goes to `write`. */
+/** The whole server with the options it is started with; its log goes to `write`. It refuses nothing for overload. */
 export async function createTarget (databaseUrl: string, write: (line: string) => void = () => {}): Promise<FastifyInstance> {
   const fastify = Fastify({ ...serverOptions, logger: { level: 'info', stream: { write } }, forceCloseConnections: true })
-  await fastify.register(fp(app), { env: { LOG_LEVEL: 'debug', DB_POOL_MIN: '1', DB_POOL_MAX: '4', DATABASE_URL: databaseUrl } })
+  await fastify.register(fp(app), { env: { LOG_LEVEL: 'debug', DB_POOL_MIN: '1', DB_POOL_MAX: '4', SHED_EVENT_LOOP_MS: '0', DATABASE_URL: databaseUrl } })
   return fastify
 }

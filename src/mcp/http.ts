@@ -18,6 +18,7 @@ export function toHttpError (error: FastifyError): HttpError {
     case 'MCP_FOREIGN_HOST': return answer(errorCodes.foreignHost, error.message)
     case 'MCP_TOO_MANY_REQUESTS': return answer(errorCodes.tooManyRequests, error.message)
     case 'MCP_OVERLOADED': return answer(errorCodes.overloaded, error.message)
+    case 'MCP_BODY_ENCODED':
     case 'MCP_BATCH_REFUSED':
     case 'MCP_BATCH_TOO_LARGE':
     case 'MCP_IDS_REFUSED':

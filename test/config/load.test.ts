@@ -91,6 +91,20 @@ const bad: Array<[environment: Environment, fault: RegExp]> = [
   [{ ALLOWED_ORIGINS: 'example.com' }, /ALLOWED_ORIGINS holds "example.com"/],
   [{ ALLOWED_ORIGINS: 'https://example.com/path' }, /ALLOWED_ORIGINS holds/],
   [{ ALLOWED_ORIGINS: 'null' }, /ALLOWED_ORIGINS holds/],
+  ...['true', 'TRUE', 'all', '*', 'yes', 'on'].map((value): [Environment, RegExp] => [{ TRUST_PROXY: value }, /TRUST_PROXY=.* would let every caller choose its own address; name the addresses of your proxies/]),
+  ...['0', '1', '3'].map((value): [Environment, RegExp] => [{ TRUST_PROXY: value }, /TRUST_PROXY=\d is a number of hops.*name the addresses of your proxies/]),
+  [{ TRUST_PROXY: ', ,' }, /TRUST_PROXY names no proxy; unset it/],
+  [{ TRUST_PROXY: 'false' }, /TRUST_PROXY holds "false", which is not an address, a range/],
+  [{ TRUST_PROXY: '10.0.0.0/8, proxy.example.com' }, /TRUST_PROXY holds "proxy.example.com"/],
+  [{ TRUST_PROXY: '10.0.0.0/33' }, /TRUST_PROXY holds/],
+  [{ TRUST_PROXY: '0.0.0.0/0' }, /TRUST_PROXY holds/],
+  [{ TRUST_PROXY: '::/0' }, /TRUST_PROXY holds/],
+  [{ BODY_LIMIT_BYTES: '1023' }, /BODY_LIMIT_BYTES must be a whole number of bytes from 1024 to 16777216/],
+  [{ BODY_LIMIT_BYTES: '16777217' }, /BODY_LIMIT_BYTES must be/],
+  [{ BODY_LIMIT_BYTES: '1mb' }, /BODY_LIMIT_BYTES must be/],
+  [{ SHED_EVENT_LOOP_MS: '-1' }, /SHED_EVENT_LOOP_MS must be a whole number of milliseconds/],
+  [{ SHED_HEAP_PERCENT: '101' }, /SHED_HEAP_PERCENT must be a whole number from 0 to 100/],
+  [{ SHED_RSS_BYTES: '512Mi' }, /SHED_RSS_BYTES must be a whole number of bytes, or 0/],
   [{ KILL_SWITCH: 'on' }, /KILL_SWITCH is set, but/],
   [{ AUDIT_MODE: 'required' }, /AUDIT_MODE is set, but/],
   [{ REDACTION_PATH: 'config/redaction.yaml' }, /REDACTION_PATH is set, but/],
@@ -130,7 +144,7 @@ t.test('no message repeats a secret', async (t) => {
 
 t.test('nothing set gives a development server on loopback with a generated secret', async (t) => {
   const { config, warnings } = loadConfig({})
-  t.match(config, { PORTCULLIS_ENV: 'development', HOST: '127.0.0.1', PORT: 8000, AUTH_MODE: 'none', LOG_LEVEL: 'info', DB_POOL_MIN: 5, DB_POOL_MAX: 20, DB_ACQUIRE_TIMEOUT_MS: 2000, CALL_TIMEOUT_MS: 30_000, SHUTDOWN_GRACE_MS: 25_000, ALLOWLIST_PATH: 'config/allowlist.yaml' })
+  t.match(config, { PORTCULLIS_ENV: 'development', HOST: '127.0.0.1', PORT: 8000, AUTH_MODE: 'none', LOG_LEVEL: 'info', DB_POOL_MIN: 5, DB_POOL_MAX: 20, DB_ACQUIRE_TIMEOUT_MS: 2000, CALL_TIMEOUT_MS: 30_000, SHUTDOWN_GRACE_MS: 25_000, BODY_LIMIT_BYTES: 262_144, TRUST_PROXY: undefined, SHED_EVENT_LOOP_MS: 250, SHED_HEAP_PERCENT: 90, SHED_RSS_BYTES: undefined, ALLOWLIST_PATH: 'config/allowlist.yaml' })
   t.match(config.PORTCULLIS_SECRET, /^[0-9a-f]{64}$/)
   t.not(config.PORTCULLIS_SECRET, loadConfig({}).config.PORTCULLIS_SECRET)
   t.same(warnings, [])

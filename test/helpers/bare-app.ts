@@ -1,7 +1,8 @@
-import Fastify, { LogController, type FastifyInstance } from 'fastify'
+import Fastify, { LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Test } from 'tap'
 import type { Environment } from '../../config/variables.ts'
+import browsers from '../../plugins/browsers.ts'
 import env from '../../plugins/env.ts'
 import fallbacks from '../../plugins/fallbacks.ts'
 import limits from '../../plugins/limits.ts'
@@ -18,6 +19,8 @@ export interface BareOptions {
   policy: Policy
   tools: Array<Tool<any, any>>
   env?: Environment
+  /** Options of the Fastify server. */
+  server?: FastifyServerOptions
 }
 
 /** The principal of a request to a bare app travels in a header. */
@@ -27,11 +30,12 @@ export const principalHeader = (principal: Principal): Record<string, string> =>
  * From the route to the handlers as in the product, but with a policy, principals and tools of the test's own and
  * without a database: cheap enough to ask thousands of times.
  */
-export async function bareApp (t: Test, { policy, tools: list, env: environment = {} }: BareOptions): Promise<{ app: FastifyInstance, takeLog: () => LogLine[] }> {
+export async function bareApp (t: Test, { policy, tools: list, env: environment = {}, server = {} }: BareOptions): Promise<{ app: FastifyInstance, takeLog: () => LogLine[] }> {
   let lines: LogLine[] = []
-  const app = Fastify({ forceCloseConnections: true, logger: { level: 'debug', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } }, logController: new LogController({ disableRequestLogging: true }) })
+  const app = Fastify({ forceCloseConnections: true, ...server, logger: { level: 'debug', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } }, logController: new LogController({ disableRequestLogging: true }) })
   t.teardown(async () => { await app.close() })
   await app.register(env, { env: { LOG_LEVEL: 'debug', RATE_LIMIT_PER_MINUTE: '0', ATTEMPT_LIMIT_PER_MINUTE: '0', ...environment } })
+  await app.register(browsers)
   await app.register(fp(async (fastify) => { fastify.decorate('db', { lend: () => ({ db: fakeDb(), end: () => {} }) } as never) }, { name: 'database' }))
   await app.register(fp(async (fastify) => {
     fastify.decorateRequest('principal', null as unknown as Principal)

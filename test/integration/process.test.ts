@@ -42,6 +42,29 @@ t.test('a bad configuration ends the process with everything that is wrong, befo
   t.notMatch(server.output(), /\n {4}at /, 'no stack')
 })
 
+t.test('a caller has the address that a proxy of TRUST_PROXY reports; nothing else that it sends counts', async (t) => {
+  const forwarded = { 'x-forwarded-for': '198.51.100.1, 203.0.113.7', 'x-forwarded-host': 'localhost', 'x-forwarded-proto': 'https', forwarded: 'for=192.0.2.1;host=localhost' }
+  for (const [setting, ip] of [['loopback', '203.0.113.7'], ['127.0.0.1, 203.0.113.0/24', '198.51.100.1'], ['10.0.0.0/8', '127.0.0.1'], ['', '127.0.0.1']] as const) {
+    const server = await startedServer(t, out, { cwd: workingDirectory(t), env: { DATABASE_URL: url, TRUST_PROXY: setting } })
+    const ask = async (host: string, more: Record<string, string>): Promise<number> => await new Promise((resolve, reject) => {
+      request(`${server.url}/mcp`, { method: 'POST', headers: { ...forwarded, host, 'content-type': 'application/json', ...more } }, (response) => { response.resume(); resolve(response.statusCode ?? 0) })
+        .on('error', reject).end('{"jsonrpc":"2.0","id":1,"method":"tools/list"}')
+    })
+
+    t.equal(await ask('evil.example', {}), 403, 'a good X-Forwarded-Host does not help a foreign Host')
+    t.equal((await server.untilLog(({ msg }) => msg === 'request refused')).ip, ip, setting)
+    t.equal(await ask('localhost', { 'x-forwarded-host': 'evil.example' }), 200, 'nor does a bad one harm')
+    t.equal(await ask('localhost', { origin: 'https://evil.example', 'x-forwarded-host': 'evil.example' }), 403, 'the own origin is that of Host')
+    t.notMatch(server.output(), /started without/)
+  }
+})
+
+t.test('the options of the server are noticed when they are not used', async (t) => {
+  const server = await startedServer(t, out, { cwd: workingDirectory(t), env: { DATABASE_URL: url, TRUST_PROXY: 'loopback' }, args: (out, port) => ['-o', '-a', '127.0.0.1', '-p', String(port), join(out, 'src/app.js')] })
+  const { lacking } = await server.untilLog(({ msg }) => msg === 'started without all of its parts') as { lacking: string[] }
+  t.match(lacking.join(), /TRUST_PROXY: add "-c \.\/fastify\.config\.cjs"/)
+})
+
 t.test('.env of the working directory is read, under the environment', async (t) => {
   const cwd = workingDirectory(t)
   writeFileSync(join(cwd, '.env'), `DATABASE_URL=${url}\nSERVICE_NAME=from-file\nLOG_LEVEL=debug\n`)

@@ -15,7 +15,7 @@ import { migratedDatabase, runSql } from '../helpers/postgres.ts'
 import { insertSampleRecords } from '../helpers/records.ts'
 
 const url = await migratedDatabase(t)
-const quiet = { DATABASE_URL: url, LOG_LEVEL: 'silent', DB_POOL_MIN: '1', DB_POOL_MAX: '2' }
+const quiet = { DATABASE_URL: url, LOG_LEVEL: 'silent', DB_POOL_MIN: '1', DB_POOL_MAX: '2', SHED_EVENT_LOOP_MS: '0' }
 
 /** A server of somebody else, with habits of its own. */
 function hostServer (t: Test): { host: FastifyInstance, logged: () => Array<Record<string, unknown>> } {
