@@ -32,7 +32,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, body } = toHttpError(error)
     if (status >= 500) request.log.error({ err: error }, 'request failed')
-    else request.log.warn({ code: error.code, status }, 'request refused')
+    else request.log.warn({ code: error.code, status, reason: (error as { reason?: string }).reason }, 'request refused')
     return reply.code(status).send(body)
   })
 

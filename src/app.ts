@@ -8,7 +8,9 @@ import fallbacks from '../plugins/fallbacks.ts'
 import health from '../plugins/health.ts'
 import listener from '../plugins/listener.ts'
 import mcp from '../plugins/mcp.ts'
+import oauth from '../plugins/oauth.ts'
 import pipeline from '../plugins/pipeline.ts'
+import protectedResource from '../plugins/protected-resource.ts'
 import toolFiles from '../plugins/tool-files.ts'
 import tools from '../plugins/tools.ts'
 import { serverOptions } from './server-options.ts'
@@ -22,6 +24,7 @@ export default async function app (fastify: FastifyInstance, { env: environment 
   await fastify.register(listener) // closes idle sockets as soon as the server starts to close
   await fastify.register(fallbacks) // routes take the error handler that is there when they are registered
   await fastify.register(database)
+  await fastify.register(oauth)
   await fastify.register(authentication)
   await fastify.register(allowlist)
   await fastify.register(tools) // the registry
@@ -29,5 +32,6 @@ export default async function app (fastify: FastifyInstance, { env: environment 
   // plugins of packages and your own go here: docs/add-a-plugin.md
   await fastify.register(toolFiles, { dir: join(import.meta.dirname, '../tools') })
   await fastify.register(health)
+  await fastify.register(protectedResource)
   await fastify.register(mcp)
 }
