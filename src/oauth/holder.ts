@@ -21,7 +21,7 @@ const maxRoles = 100 // a role only ever adds rights, so it is safe to leave som
  * @returns the claim that is at fault, or the holder
  */
 export function holderOf (claims: JWTPayload, { rolesClaims, tenantClaim, requiredScopes }: ClaimRules): Holder | string {
-  const subject = claims.sub ?? claims.client_id
+  const subject = claims.sub === undefined ? claims.client_id : claims.sub
   if (typeof subject !== 'string' || !id.test(subject)) return 'sub'
   const tenant = tenantClaim === undefined ? undefined : valueAt(claims, tenantClaim)
   if (tenant !== undefined && (typeof tenant !== 'string' || !word.test(tenant))) return 'tenant'

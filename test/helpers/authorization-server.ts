@@ -1,6 +1,6 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { OAuthClientMetadata, OAuthClientProvider, OAuthTokens } from '@modelcontextprotocol/client'
+import type { OAuthClientMetadata, OAuthClientProvider, OAuthDiscoveryState, OAuthTokens } from '@modelcontextprotocol/client'
 import { exportJWK } from 'jose'
 import Provider from 'oidc-provider'
 import type { Test } from 'tap'
@@ -54,6 +54,7 @@ export class SignIn implements OAuthClientProvider {
   visited: URL | undefined
   private saved: OAuthTokens | undefined
   private verifier = ''
+  private discovered: OAuthDiscoveryState | undefined
 
   constructor (clientId: string) {
     this.clientId = clientId
@@ -65,6 +66,8 @@ export class SignIn implements OAuthClientProvider {
   redirectToAuthorization (url: URL): void { this.visited = url }
   saveCodeVerifier (verifier: string): void { this.verifier = verifier }
   codeVerifier (): string { return this.verifier }
+  saveDiscoveryState (state: OAuthDiscoveryState): void { this.discovered = state }
+  discoveryState (): OAuthDiscoveryState | undefined { return this.discovered }
 }
 
 /** Plays the browser of a person who signs in and agrees; what the client's callback gets. */

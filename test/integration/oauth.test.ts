@@ -1,6 +1,6 @@
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client'
 import { decodeJwt } from 'jose'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { allowlistFile } from '../helpers/allowlist.ts'
 import { authorizationServer, browse, SignIn } from '../helpers/authorization-server.ts'
 import { buildApp } from '../helpers/build-app.ts'
@@ -24,7 +24,7 @@ const app = await buildApp(t, {
 await app.listen({ host: '127.0.0.1', port })
 
 /** Connects as a client of the SDK does: refused first, then it signs in and comes again. */
-async function signIn (clientId: string): Promise<{ client: Client, token: string }> {
+async function signIn (t: Test, clientId: string): Promise<{ client: Client, token: string }> {
   const provider = new SignIn(clientId)
   const connect = async (): Promise<Client> => {
     const client = new Client({ name: clientId, version: '1' }, { versionNegotiation: { mode: 'auto' } })
@@ -45,14 +45,14 @@ async function signIn (clientId: string): Promise<{ client: Client, token: strin
 }
 
 t.test('a client signs in with PKCE and calls what the roles of its token allow', async (t) => {
-  const { client, token } = await signIn('analysts')
+  const { client, token } = await signIn(t, 'analysts')
   t.match(decodeJwt(token), { iss: issuer, aud: resource, sub: 'alice', scope: 'mcp analyst' })
   t.same((await client.listTools()).tools.map(({ name }) => name), ['get_pool_status', 'get_statistics'])
   t.match(await client.callTool({ name: 'get_statistics', arguments: {} }), { structuredContent: { total: 0 } })
 })
 
 t.test('without the scope that is a role the tool is gone, as if it had never been there', async (t) => {
-  const { client, token } = await signIn('readers')
+  const { client, token } = await signIn(t, 'readers')
   t.equal(decodeJwt(token).scope, 'mcp')
   t.same((await client.listTools()).tools.map(({ name }) => name), ['get_pool_status'])
   await t.rejects(client.callTool({ name: 'get_statistics', arguments: {} }), { code: -32602 })
