@@ -36,7 +36,7 @@ const checks: Array<[reads: Array<keyof Env>, check: Check]> = [
   [['PORTCULLIS_ENV', 'DATABASE_URL'], (env) => env.PORTCULLIS_ENV === 'production' && env.DATABASE_URL === undefined ? 'DATABASE_URL is required in production' : undefined],
   [['PORTCULLIS_ENV', 'PORTCULLIS_SECRET'], (env) => env.PORTCULLIS_ENV === 'production' && env.PORTCULLIS_SECRET === undefined ? 'PORTCULLIS_SECRET is required in production; make one with: openssl rand -hex 32' : undefined],
   [['PORTCULLIS_ENV', 'AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.PORTCULLIS_ENV === 'production' && (env.AUTH_MODE === 'none' || (env.API_KEY_ENABLED === false && !uses(env, 'oauth'))) ? 'authentication can\'t be off in production; drop AUTH_MODE=none and API_KEY_ENABLED=false' : undefined],
-  [['PORTCULLIS_ENV', 'API_KEY', 'API_KEYS_FILE', 'AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.PORTCULLIS_ENV === 'production' && !hasKeys(env) && env.AUTH_MODE !== 'none' && env.AUTH_MODE !== 'oauth' && env.API_KEY_ENABLED !== false ? 'API_KEY (make one with: openssl rand -hex 32) or API_KEYS_FILE is required in production' : undefined]
+  [['PORTCULLIS_ENV', 'API_KEY', 'API_KEYS_FILE', 'AUTH_MODE', 'API_KEY_ENABLED'], (env) => env.PORTCULLIS_ENV === 'production' && !hasKeys(env) && env.AUTH_MODE !== 'none' && env.AUTH_MODE !== 'oauth' && env.API_KEY_ENABLED !== false ? 'API_KEY (make one with: openssl rand -hex 32) or API_KEYS_FILE is required in production, unless AUTH_MODE=oauth' : undefined]
 ]
 
 /** Sentences for every rule that the valid part of the configuration breaks. */
