@@ -70,19 +70,21 @@ export function createIssuerKeys ({ issuer, jwksUrl, log, read = readJson, now =
     published = text
   }
 
-  async function refresh (): Promise<void> {
-    if (asking === undefined && now() - askedAt >= coolDownMs) asking = ask()
+  async function look (): Promise<void> {
+    asking ??= ask()
     await asking
   }
 
   return {
     get current () { return current },
     isFresh: () => now() - askedAt < freshForMs,
-    refresh,
+    refresh: async () => {
+      if (now() - askedAt >= coolDownMs) await look()
+      else await asking
+    },
     follow: () => {
-      const look = (): void => { refresh().catch(() => {}) } // it never rejects
       look()
-      stopLooking = every(lookEveryMs, look)
+      stopLooking = every(lookEveryMs, look) // whatever the clock says meanwhile
     },
     stop: () => {
       stopLooking()

@@ -95,6 +95,36 @@ t.test('the same set of keys is the same object, so that known tokens stay known
   t.same(logged.map(({ message }) => message), ['keys of the issuer loaded'])
 })
 
+t.test('regular looks go on when the clock is set back, one at a time', async (t) => {
+  let now = 3_600_000
+  let fetches = 0
+  let look: () => void = () => {}
+  let answer: () => void = () => {}
+  const keys = createIssuerKeys({
+    issuer: 'https://a.example',
+    jwksUrl: 'https://a.example/jwks',
+    log: { info: () => {}, error: () => {} } as never,
+    now: () => now,
+    every: (_ms, task) => {
+      look = task
+      return () => {}
+    },
+    read: async () => {
+      fetches++
+      await new Promise<void>((resolve) => { answer = resolve })
+      return jwks
+    }
+  })
+  keys.follow()
+  for (let times = 0; times < 3; times++) look()
+  t.equal(fetches, 1)
+  answer()
+  await keys.refresh()
+  now = 0
+  look()
+  t.equal(fetches, 2)
+})
+
 t.test('keys that have moved are found again', async (t) => {
   const url = 'https://a.example/.well-known/oauth-authorization-server'
   const { keys, documents, later } = keysOf('https://a.example', { [url]: { issuer: 'https://a.example', jwks_uri: 'https://a.example/old' }, 'https://a.example/old': jwks })

@@ -353,6 +353,18 @@ t.test('a process that was asleep asks the issuer before it believes anything', 
   t.equal(reasonOf(await verify(long)), 'kid')
 })
 
+t.test('and does not believe a token that it verified shortly before it fell asleep', async (t) => {
+  let now = noon
+  const { verify, known } = verifierOf([key], { now: () => now })
+  await verify(good)
+  now += 50_000
+  await verify(good)
+  now += 9_999
+  t.ok(known(good))
+  now += 1
+  t.equal(known(good), undefined, 'for a minute nobody has asked the issuer')
+})
+
 t.test('a token that was being verified while its key left is not remembered', async (t) => {
   let now = noon
   const { verify, known, state, keys } = verifierOf([key], { now: () => now })
