@@ -16,6 +16,9 @@ const count = (minimum: number, maximum: number, fallback: number, description: 
 const bytes = (minimum: number, maximum: number, fallback: number, description: string) =>
   Type.Integer({ minimum, maximum, default: fallback, description, errorMessage: `must be a whole number of bytes from ${minimum} to ${maximum}` })
 
+const scopes = (description: string) =>
+  Type.String({ default: '', pattern: '^[ !#-\\[\\]-~]*$', description, errorMessage: 'must be scopes separated by spaces or commas' })
+
 const postgresUrl = (description: string) =>
   Type.Optional(Type.String({ ...secret, pattern: '^postgres(ql)?://', description, errorMessage: 'must start with postgres:// or postgresql://' }))
 
@@ -29,10 +32,17 @@ export const envSchema = Type.Object({
   SERVICE_NAME: Type.String({ default: name, 'x-default': '(name in package.json)', maxLength: 100, description: 'Name of the server towards clients, the database and telemetry', errorMessage: 'must be at most 100 characters' }),
   SERVICE_DESCRIPTION: Type.String({ default: 'Searches and summarises research records.', description: 'Instructions that MCP clients hand to their model' }),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info', description: 'Least severe level that is logged; upper case and the Python names WARNING and CRITICAL work too', errorMessage: 'must be one of trace, debug, info, warn, error, fatal, silent' }),
-  AUTH_MODE: Type.Optional(Type.Enum(['api-key', 'none'], { description: 'api-key: every request to /mcp carries a key; none: development only. Unset: api-key in production or when API_KEY or API_KEYS_FILE is set, else none', errorMessage: 'must be api-key or none' })),
+  AUTH_MODE: Type.Optional(Type.Enum(['api-key', 'oauth', 'api-key,oauth', 'none'], { description: 'What every request to /mcp carries: api-key, a key; oauth, an access token of OAUTH_ISSUER; api-key,oauth, either; none: development only. Unset: api-key in production or when API_KEY or API_KEYS_FILE is set, else none', errorMessage: 'must be api-key, oauth, both separated by a comma, or none alone' })),
   API_KEY_ENABLED: Type.Optional(Type.Boolean({ description: 'false is another way to say AUTH_MODE=none', errorMessage: 'must be true or false' })),
   API_KEY: Type.Optional(Type.String({ ...secret, minLength: 16, pattern: '^[\\x21-\\x7e]*$', description: 'Key that clients send as "Authorization: Bearer <key>" or "X-API-Key: <key>"', errorMessage: 'must be at least 16 visible ASCII characters; make one with: openssl rand -hex 32' })),
   API_KEYS_FILE: Type.Optional(Type.String({ description: 'File of hashed API keys with id, roles and expiry, a line each; make one with: portcullis keys new. It is followed: a key that is taken out is dead within 250 ms' })),
+  OAUTH_ISSUER: Type.Optional(Type.String({ pattern: '^https?://[^?#@"\\\\\\s]+$', description: 'Authorization server whose access tokens are taken: the URL that its tokens carry as iss, compared character by character, a trailing slash included', errorMessage: 'must be the URL of the authorization server as its tokens name it, without query or fragment, such as https://auth.example.com' })),
+  OAUTH_RESOURCE: Type.Optional(Type.String({ pattern: '^https?://[^/?#@"\\\\\\s]+(/[A-Za-z0-9._~-]+)*$', description: 'Address of /mcp as clients use it, which access tokens must carry as audience (RFC 8707)', errorMessage: 'must be the address of /mcp as clients use it, such as https://mcp.example.com/mcp, without trailing slash, query or fragment' })),
+  OAUTH_JWKS_URL: Type.Optional(Type.String({ pattern: '^https?://[^#@\\s]+$', description: 'Keys of the issuer. Unset: the jwks_uri of its metadata (RFC 8414 or OpenID Connect Discovery)', errorMessage: 'must be a URL such as https://auth.example.com/jwks' })),
+  OAUTH_REQUIRED_SCOPES: scopes('Scopes without which an access token opens nothing, separated by spaces or commas'),
+  OAUTH_OPTIONAL_SCOPES: scopes('Scopes that clients are told to ask for besides the required ones, such as those that the allowlist has roles for'),
+  OAUTH_ROLES_CLAIMS: Type.String({ default: 'scope', pattern: '[^ ,]', description: 'Claims of an access token whose values are the roles of its holder, separated by spaces or commas; dots lead into objects (realm_access.roles)', errorMessage: 'must name at least one claim' }),
+  OAUTH_TENANT_CLAIM: Type.Optional(Type.String({ pattern: '^[^ ,]+$', description: 'Claim of an access token that holds the tenant of its holder', errorMessage: 'must be the name of one claim' })),
   PORTCULLIS_SECRET: Type.Optional(Type.String({ ...secret, minLength: 32, description: 'Shared by all replicas; the keys that seal request state are derived from it. Generated in development', errorMessage: 'must be at least 32 bytes; make one with: openssl rand -hex 32' })),
   DATABASE_URL: postgresUrl('PostgreSQL to use. Unset in development: a private embedded PostgreSQL with sample data'),
   MIGRATION_DATABASE_URL: postgresUrl('Used by db:migrate and db:seed when their role differs; falls back to DATABASE_URL'),

@@ -70,10 +70,17 @@ function normalized (name: string, variable: Variable, value: string): string {
   if (variable.type === 'boolean') return truth[lower] ?? value
   if (variable.enum !== undefined) {
     const wanted = name === 'LOG_LEVEL' ? pythonLevels[lower] ?? lower : lower
-    return variable.enum.map(String).find((option) => option.toLowerCase() === wanted) ?? value
+    const options = variable.enum.map(String)
+    const isList = options.some((option) => option.includes(','))
+    return options.find((option) => option.toLowerCase() === (isList ? inOrder(wanted) : wanted)) ?? value
   }
   const isNumber = variable.type === 'integer' || variable.type === 'number'
   return isNumber && !Number.isFinite(Number(value)) ? 'no number' : value // the validator would take Infinity
+}
+
+/** An enum whose options have commas takes their parts in any order. */
+function inOrder (list: string): string {
+  return [...new Set(list.split(',').map((part) => part.trim()))].sort().join(',')
 }
 
 function valueOf (name: string, byName: Map<string, string>, problems: string[], warnings: string[]): string | undefined {

@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import type { FastifyInstance, FastifyPluginAsync, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
+import { uses } from '../config/rules.ts'
 import { noKeys, parseKeys, type KeyRing } from '../src/api-keys.ts'
 import { createKeyCheck, presentedKey } from '../src/credentials.ts'
-import { ApiKeysInvalid, oneLine, Unauthenticated } from '../src/errors.ts'
+import { ApiKeysInvalid, oneLine } from '../src/errors.ts'
 import { followFile } from '../src/followed-file.ts'
+import { createIdentify, Refusal } from '../src/identify.ts'
 import type { Principal } from '../src/mcp/tool.ts'
+import { createMetrics } from '../src/metrics.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -21,10 +24,10 @@ const lookEveryMs = 80 // taken at the second look, so a key is dead within 250 
 
 /** `request.principal`: who is calling. Guards only the routes that use `authenticate`. */
 const authentication: FastifyPluginAsync = async (fastify) => {
-  const { AUTH_MODE, API_KEY, API_KEYS_FILE } = fastify.config
+  const { config, oauth } = fastify
   fastify.decorateRequest('principal', null as unknown as Principal)
 
-  if (AUTH_MODE === 'none') {
+  if (config.AUTH_MODE === 'none') {
     fastify.decorate('authenticate', (request, _reply, done) => {
       request.principal = anonymous
       done()
@@ -32,19 +35,28 @@ const authentication: FastifyPluginAsync = async (fastify) => {
     return
   }
 
+  const identify = createIdentify({ findKey: uses(config, 'api-key') ? await keyHolders(fastify) : undefined, oauth })
+  fastify.decorate('authenticate', (request, reply, done) => {
+    const settle = (answer: Principal | Refusal): void => {
+      if (answer instanceof Refusal) {
+        reply.header(...answer.header)
+        return done(answer.error)
+      }
+      request.principal = answer
+      done()
+    }
+    const answer = identify(presentedKey(request.raw))
+    if (answer instanceof Promise) answer.then(settle, done)
+    else settle(answer)
+  })
+}
+
+/** Finds whose API key it is: that of API_KEY, or one of API_KEYS_FILE as it is now. */
+async function keyHolders (fastify: FastifyInstance): Promise<(key: string) => Principal | undefined> {
+  const { API_KEY, API_KEYS_FILE } = fastify.config
   const isSingleKey = API_KEY === undefined ? () => false : createKeyCheck(API_KEY)
   const ring = API_KEYS_FILE === undefined ? { current: noKeys } : await followKeys(fastify, API_KEYS_FILE)
-  fastify.decorate('authenticate', (request, reply, done) => {
-    const presented = presentedKey(request.raw)
-    const principal = presented.kind !== 'key' ? undefined : isSingleKey(presented.key) ? singleKey : ring.current.find(presented.key)
-    if (principal !== undefined) {
-      request.principal = principal
-      return done()
-    }
-    // RFC 6750 §3.1: no error code when the request carried no credential at all
-    reply.header('www-authenticate', presented.kind === 'none' ? 'Bearer realm="mcp"' : 'Bearer realm="mcp", error="invalid_token"')
-    done(new Unauthenticated())
-  })
+  return (key) => isSingleKey(key) ? singleKey : ring.current.find(key)
 }
 
 /** The keys of a file, as it is now. A bad one stops the boot; later it changes nothing, and the log says so. */
@@ -55,14 +67,19 @@ async function followKeys (fastify: FastifyInstance, path: string): Promise<{ cu
   const ring = { current: keysIn(text, path) }
   fastify.log.info({ path, keys: ring.current.size }, 'API keys loaded')
 
+  const { policyReloads } = createMetrics()
   const stop = followFile({
     path,
     intervalMs: lookEveryMs,
     onText: (changed) => {
       ring.current = keysIn(changed, path)
+      policyReloads.add(1, { policy: 'api_keys', outcome: 'ok' })
       fastify.log.info({ path, keys: ring.current.size }, 'API keys reloaded')
     },
-    onError: (error) => { fastify.log.error({ path, reason: error.message, keys: ring.current.size }, 'API_KEYS_FILE has changed and can\'t be used: the keys of before still open') }
+    onError: (error) => {
+      policyReloads.add(1, { policy: 'api_keys', outcome: 'error' })
+      fastify.log.error({ path, reason: error.message, keys: ring.current.size }, 'API_KEYS_FILE has changed and can\'t be used: the keys of before still open')
+    }
   }, text)
   fastify.addHook('onClose', async () => { stop() })
   return ring
@@ -76,4 +93,4 @@ function keysIn (text: string, path: string): KeyRing {
   }
 }
 
-export default fp(authentication, { name: 'authentication', fastify: '5.x', dependencies: ['env'], decorators: { fastify: ['config'] } })
+export default fp(authentication, { name: 'authentication', fastify: '5.x', dependencies: ['env', 'oauth'], decorators: { fastify: ['config', 'oauth'] } })

@@ -34,7 +34,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
     if (hasMoreThan(config.BODY_LIMIT_BYTES, request.headers)) reply.header('connection', 'close') // or the rest would be read for nothing
     if (error.code === 'MCP_OVERLOADED' || error.code === 'MCP_TOO_MANY_REQUESTS') return reply.code(status).send(body) // told once, by whoever refuses
     if (status >= 500) request.log.error({ err: error }, 'request failed')
-    else request.log.warn({ code: error.code, status, ip: request.ip }, 'request refused')
+    else request.log.warn({ code: error.code, status, reason: (error as { reason?: string }).reason, ip: request.ip }, 'request refused')
     return reply.code(status).send(body)
   })
 

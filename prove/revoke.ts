@@ -6,6 +6,7 @@ import Fastify from 'fastify'
 import fp from 'fastify-plugin'
 import authentication from '../plugins/authentication.ts'
 import env from '../plugins/env.ts'
+import oauth from '../plugins/oauth.ts'
 import { newKey } from '../src/api-keys.ts'
 
 // npm run prove:revoke: how long a key that was taken out of API_KEYS_FILE still opens (S4: at most 250 ms).
@@ -19,6 +20,7 @@ writeFileSync(file, `${stays.line}\n${goes.line}`)
 
 const app = Fastify()
 await app.register(fp(env), { env: { API_KEYS_FILE: file, LOG_LEVEL: 'silent' } })
+await app.register(fp(oauth))
 await app.register(fp(authentication))
 app.get('/', { onRequest: app.authenticate }, async () => 'open')
 await app.ready()

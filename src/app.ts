@@ -11,7 +11,9 @@ import health from '../plugins/health.ts'
 import listener from '../plugins/listener.ts'
 import limits from '../plugins/limits.ts'
 import mcp from '../plugins/mcp.ts'
+import oauth from '../plugins/oauth.ts'
 import pipeline from '../plugins/pipeline.ts'
+import protectedResource from '../plugins/protected-resource.ts'
 import toolFiles from '../plugins/tool-files.ts'
 import tools from '../plugins/tools.ts'
 import { serverOptions } from './server-options.ts'
@@ -27,6 +29,7 @@ export default async function app (fastify: FastifyInstance, { env: environment 
   await fastify.register(browsers) // before whatever refuses: a page can read a refusal too
   await fastify.register(backpressure)
   await fastify.register(database)
+  await fastify.register(oauth)
   await fastify.register(authentication)
   await fastify.register(allowlist)
   await fastify.register(limits)
@@ -35,5 +38,6 @@ export default async function app (fastify: FastifyInstance, { env: environment 
   // plugins of packages and your own go here: docs/add-a-plugin.md
   await fastify.register(toolFiles, { dir: join(import.meta.dirname, '../tools') })
   await fastify.register(health)
+  await fastify.register(protectedResource)
   await fastify.register(mcp)
 }

@@ -76,7 +76,16 @@ export const EgressRefused = createError<[string]>('MCP_EGRESS_REFUSED', 'call.f
 export const CallEnded = createError('MCP_CALL_ENDED', 'call.fetch was used after its call had ended; await every request before the handler returns', 500)
 
 /** Answered with a challenge when a request carries no valid credential. */
-export const Unauthenticated = createError('MCP_UNAUTHENTICATED', 'Send a valid API key as "Authorization: Bearer <key>" or "X-API-Key: <key>"', 401)
+export const Unauthenticated = createError<[string]>('MCP_UNAUTHENTICATED', 'Send a valid %s', 401)
+
+/** Answered when a request carries credentials that can't be read, or several that disagree. */
+export const CredentialsMalformed = createError('MCP_CREDENTIALS_MALFORMED', 'Send one credential, in one header, as "Authorization: Bearer <credential>"', 400)
+
+/** Answered with a challenge when an access token lacks a scope that the whole server requires. */
+export const ScopeInsufficient = createError<[string]>('MCP_SCOPE_INSUFFICIENT', 'The access token needs all of these scopes: %s', 403)
+
+/** Answered while the keys of the authorization server could not be had once. */
+export const IssuerUnavailable = createError('MCP_ISSUER_UNAVAILABLE', 'Access tokens can\'t be checked just now; try again later', 503)
 
 /** Answered when a Host or Origin header names somebody else's server or page. */
 export const ForeignHost = createError<[string, string]>('MCP_FOREIGN_HOST', 'This %s is not allowed here; an operator adds it to %s', 403)

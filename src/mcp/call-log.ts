@@ -17,6 +17,7 @@ export function createCallLog (log: FastifyBaseLogger): Stages['telemetry'] {
           call: attempt.id,
           tool: attempt.tool?.name ?? (isDenied(attempt) ? attempt.name : '_OTHER'),
           principal: attempt.principal.id,
+          auth: attempt.principal.kind,
           era: attempt.era,
           outcome,
           reason,

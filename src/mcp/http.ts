@@ -14,11 +14,14 @@ export function toHttpError (error: FastifyError): HttpError {
   const answer = (code: number, message: string): HttpError => ({ status, body: { jsonrpc: '2.0', error: { code, message }, id: null } })
   switch (error.code) {
     case 'MCP_UNAUTHENTICATED': return answer(errorCodes.unauthenticated, error.message)
+    case 'MCP_SCOPE_INSUFFICIENT': return answer(errorCodes.insufficientScope, error.message)
+    case 'MCP_ISSUER_UNAVAILABLE': return answer(internalError, error.message)
     case 'MCP_ADDRESS_NOT_SERVED':
     case 'MCP_FOREIGN_HOST': return answer(errorCodes.foreignHost, error.message)
     case 'MCP_TOO_MANY_REQUESTS': return answer(errorCodes.tooManyRequests, error.message)
     case 'MCP_OVERLOADED': return answer(errorCodes.overloaded, error.message)
     case 'MCP_BODY_ENCODED':
+    case 'MCP_CREDENTIALS_MALFORMED':
     case 'MCP_BATCH_REFUSED':
     case 'MCP_BATCH_TOO_LARGE':
     case 'MCP_IDS_REFUSED':
@@ -31,11 +34,15 @@ export function toHttpError (error: FastifyError): HttpError {
   return status < 500 ? answer(invalidRequest, 'The request is not valid') : answer(internalError, 'Internal error')
 }
 
+/** Credentials end at the door: what is registered on the protocol server sees the principal, not how it proved itself. */
+const credentialHeaders = ['authorization', 'x-api-key']
+
 /** The web-standard request that the SDK reads: headers and method; the body was parsed before. */
 export function toWebRequest (request: FastifyRequest, signal: AbortSignal): Request {
   const headers = new Headers()
   const { rawHeaders } = request.raw
   for (let index = 0; index < rawHeaders.length; index += 2) headers.append(rawHeaders[index] as string, rawHeaders[index + 1] as string)
+  for (const name of credentialHeaders) headers.delete(name)
   headers.set('accept', bothTypesIfAny(headers.get('accept')))
   return new Request(`http://localhost${request.routeOptions.url ?? '/'}`, { method: request.method, headers, signal })
 }

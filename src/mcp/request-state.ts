@@ -42,7 +42,7 @@ function responsesOf (sent: unknown): Record<string, Json> | undefined {
 }
 
 function bindingOf ({ principal, name, args }: Attempt): string {
-  return createHash('sha256').update(JSON.stringify([principal.id, name, args ?? {}], sortedKeys)).digest('base64url')
+  return createHash('sha256').update(JSON.stringify([principal.kind, principal.id, name, args ?? {}], sortedKeys)).digest('base64url')
 }
 
 function sortedKeys (_key: string, value: unknown): unknown {

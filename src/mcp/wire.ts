@@ -3,7 +3,7 @@ import type { Attempt } from './attempt.ts'
 import type { Settled } from './outcome.ts'
 
 /** JSON-RPC codes of our own lie outside the range that the specification reserves. */
-export const errorCodes = { unauthenticated: 4001, foreignHost: 4002, killed: 4003, tooManyRequests: 4005, overloaded: 4006 } as const
+export const errorCodes = { unauthenticated: 4001, foreignHost: 4002, killed: 4003, insufficientScope: 4004, tooManyRequests: 4005, overloaded: 4006 } as const
 const invalidParams = -32602
 
 /**

@@ -8,6 +8,7 @@ import type { Environment } from '../../config/variables.ts'
 const key = 'q7Wm2vX9pL4zR8tB6nC3'
 const secret = `${key}-${key}`
 const production: Environment = { PORTCULLIS_ENV: 'production', HOST: '0.0.0.0', ALLOWED_HOSTS: 'mcp.example.com', DATABASE_URL: 'postgresql://u:p@db/x', API_KEY: key, PORTCULLIS_SECRET: secret }
+const oauth: Environment = { AUTH_MODE: 'oauth', OAUTH_ISSUER: 'https://auth.example.com/', OAUTH_RESOURCE: 'https://mcp.example.com/mcp' }
 const without = (name: string): Environment => ({ ...production, [name]: undefined })
 
 function faultsOf (environment: Environment): string {
@@ -81,7 +82,38 @@ const bad: Array<[environment: Environment, fault: RegExp]> = [
   [{ API_KEY_ENABLED: 'maybe', API_KEY: key }, /API_KEY_ENABLED must be true or false/],
   [{ API_KEY_ENABLED: 'true' }, /API_KEY or API_KEYS_FILE is required/],
   [{ AUTH_MODE: 'api-key' }, /API_KEY or API_KEYS_FILE is required/],
-  [{ AUTH_MODE: 'oauth' }, /AUTH_MODE must be api-key or none/],
+  [{ AUTH_MODE: 'oauth' }, /2 settings are wrong:\n {2}- OAUTH_ISSUER is required.*\n {2}- OAUTH_RESOURCE is required/],
+  [{ AUTH_MODE: 'basic' }, /AUTH_MODE must be api-key, oauth, both separated by a comma, or none alone/],
+  [{ ...oauth, AUTH_MODE: 'none,oauth' }, /AUTH_MODE must be/],
+  [{ ...oauth, AUTH_MODE: 'api-key oauth', API_KEY: key }, /AUTH_MODE must be/],
+  [{ ...oauth, AUTH_MODE: 'oauth,api-key' }, /API_KEY or API_KEYS_FILE is required/],
+  [{ ...oauth, AUTH_MODE: undefined }, /OAUTH_ISSUER, OAUTH_RESOURCE are set, but AUTH_MODE has no oauth; add it, or unset them/],
+  [{ AUTH_MODE: 'api-key', API_KEY: key, OAUTH_TENANT_CLAIM: 'org' }, /OAUTH_TENANT_CLAIM is set, but AUTH_MODE has no oauth; add it, or unset it/],
+  [{ AUTH_MODE: 'none', OAUTH_ROLES_CLAIMS: 'scope' }, /OAUTH_ROLES_CLAIMS is set, but/],
+  [{ ...oauth, API_KEY: key }, /API_KEY and API_KEYS_FILE open nothing when AUTH_MODE is oauth; unset them, or set AUTH_MODE=api-key,oauth/],
+  [{ ...oauth, API_KEY_ENABLED: 'true' }, /AUTH_MODE=oauth contradicts API_KEY_ENABLED=true/],
+  [{ ...oauth, AUTH_MODE: 'api-key,oauth', API_KEY: key, API_KEY_ENABLED: 'false' }, /AUTH_MODE=api-key,oauth contradicts API_KEY_ENABLED=false/],
+  [{ ...oauth, AUTH_MODE: 'api-key,oauth', API_KEY: 'q7Wm2vX9.pL4zR8tB6.nC3' }, /API_KEY looks like an access token/],
+  [{ ...oauth, OAUTH_ISSUER: 'http://auth.example.com' }, /OAUTH_ISSUER must be an https URL/],
+  [{ ...oauth, OAUTH_ISSUER: 'http://127.0.0.1.example.com' }, /OAUTH_ISSUER must be an https URL/],
+  [{ ...oauth, OAUTH_ISSUER: 'auth.example.com' }, /OAUTH_ISSUER must be the URL/],
+  [{ ...oauth, OAUTH_ISSUER: 'https://auth.example.com?tenant=1' }, /OAUTH_ISSUER must be the URL/],
+  [{ ...oauth, OAUTH_ISSUER: 'https://u:p@auth.example.com' }, /OAUTH_ISSUER must be the URL/],
+  [{ ...oauth, OAUTH_RESOURCE: 'http://mcp.example.com/mcp' }, /OAUTH_RESOURCE must be an https URL/],
+  [{ ...oauth, OAUTH_RESOURCE: 'https://mcp.example.com/mcp/' }, /OAUTH_RESOURCE must be the address of \/mcp.*without trailing slash/],
+  [{ ...oauth, OAUTH_RESOURCE: 'https://mcp.example.com/' }, /OAUTH_RESOURCE must be the address/],
+  [{ ...oauth, OAUTH_RESOURCE: 'https://mcp.example.com/mcp#x' }, /OAUTH_RESOURCE must be the address/],
+  [{ ...oauth, OAUTH_RESOURCE: 'https://mcp.example.com/:id' }, /OAUTH_RESOURCE must be the address/],
+  [{ ...oauth, OAUTH_RESOURCE: 'https://MCP.example.com/mcp' }, /OAUTH_RESOURCE must be written the short way/],
+  [{ ...oauth, OAUTH_RESOURCE: 'https://mcp.example.com:443/mcp' }, /OAUTH_RESOURCE must be written the short way/],
+  [{ ...oauth, OAUTH_RESOURCE: 'https://mcp.example.com/a/../mcp' }, /OAUTH_RESOURCE must be written the short way/],
+  [{ ...oauth, OAUTH_JWKS_URL: 'http://auth.example.com/jwks' }, /OAUTH_JWKS_URL must be an https URL/],
+  [{ ...oauth, OAUTH_JWKS_URL: '/jwks' }, /OAUTH_JWKS_URL must be a URL/],
+  [{ ...oauth, OAUTH_REQUIRED_SCOPES: 'say "please"' }, /OAUTH_REQUIRED_SCOPES must be scopes separated by/],
+  [{ ...oauth, OAUTH_OPTIONAL_SCOPES: 'a\\b' }, /OAUTH_OPTIONAL_SCOPES must be scopes separated by/],
+  [{ ...oauth, OAUTH_ROLES_CLAIMS: ' , ' }, /OAUTH_ROLES_CLAIMS must name at least one claim/],
+  [{ ...oauth, OAUTH_TENANT_CLAIM: 'org, tenant' }, /OAUTH_TENANT_CLAIM must be the name of one claim/],
+  [{ ...production, ...oauth, API_KEY: undefined, OAUTH_RESOURCE: undefined }, /OAUTH_RESOURCE is required when AUTH_MODE has oauth/],
   [{ AUTH_MODE: 'api-key', API_KEY_ENABLED: 'false', API_KEY: key }, /contradicts/],
   [{ AUTH_MODE: 'none', API_KEY_ENABLED: 'true', API_KEY: key }, /contradicts/],
   [{ PORTCULLIS_SECRET: 'short' }, /PORTCULLIS_SECRET must be at least 32/],
@@ -158,6 +190,24 @@ t.test('a key switches authentication on, unless it is switched off', async (t) 
   t.equal(loadConfig({ API_KEY: key }).config.AUTH_MODE, 'api-key')
   t.equal(loadConfig({ API_KEY: key, API_KEY_ENABLED: 'false' }).config.AUTH_MODE, 'none')
   t.equal(loadConfig({ API_KEY: key, AUTH_MODE: 'none' }).config.AUTH_MODE, 'none')
+})
+
+t.test('AUTH_MODE is a list in any order, case and spacing', async (t) => {
+  const modeOf = (environment: Environment): string => loadConfig(environment).config.AUTH_MODE
+  t.equal(modeOf(oauth), 'oauth')
+  for (const mode of ['api-key,oauth', 'oauth,api-key', ' OAuth , API-Key ', 'oauth,oauth,api-key']) t.equal(modeOf({ ...oauth, AUTH_MODE: mode, API_KEY: key }), 'api-key,oauth', mode)
+  t.equal(modeOf({ AUTH_MODE: 'None' }), 'none')
+})
+
+t.test('production with oauth alone needs no key', async (t) => {
+  t.equal(loadConfig({ ...without('API_KEY'), ...oauth }).config.AUTH_MODE, 'oauth')
+  t.equal(loadConfig({ ...without('API_KEY'), ...oauth, API_KEY_ENABLED: 'false' }).config.AUTH_MODE, 'oauth')
+})
+
+t.test('an issuer or resource on this machine may do without https, a resource without a path', async (t) => {
+  for (const url of ['http://127.0.0.1:9000', 'http://localhost:9000', 'http://[::1]:9000', 'https://auth.example.com']) {
+    t.match(loadConfig({ ...oauth, OAUTH_ISSUER: url, OAUTH_RESOURCE: url, OAUTH_JWKS_URL: `${url}/jwks` }).config, { OAUTH_ISSUER: url, OAUTH_RESOURCE: url }, url)
+  }
 })
 
 t.test('empty means default, names work in any case, booleans and levels in many spellings', async (t) => {

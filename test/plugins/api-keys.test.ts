@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { metrics } from '@opentelemetry/api'
 import t from 'tap'
 import { newKey } from '../../src/api-keys.ts'
 import { allowlistFile } from '../helpers/allowlist.ts'
@@ -8,6 +9,8 @@ import { buildApp } from '../helpers/build-app.ts'
 import { mcpClient, type Era } from '../helpers/mcp-client.ts'
 import { migratedDatabase } from '../helpers/postgres.ts'
 
+const reloads: unknown[] = []
+metrics.setGlobalMeterProvider({ getMeter: () => ({ createCounter: () => ({ add: (_value: number, attributes: unknown) => { reloads.push(attributes) } }) }) } as never)
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-keys-'))
 t.teardown(() => { rmSync(folder, { recursive: true }) })
 const path = join(folder, 'keys')
@@ -60,6 +63,8 @@ t.test('keys of a file', async (t) => {
     writeFileSync(path, `${analyst.line}\nagent oops`)
     while (!lines.some(({ msg }) => /the keys of before still open/.test(String(msg)))) await status(analyst.key)
     t.equal(await status(analyst.key), 200)
+    t.same(reloads.at(-1), { policy: 'api_keys', outcome: 'error' })
+    t.same(reloads[0], { policy: 'api_keys', outcome: 'ok' })
   })
 })
 

@@ -191,6 +191,7 @@ t.test('a tool that asks', async (t) => {
   t.test('refuses state that was altered, is another principal\'s, another tool\'s or for other arguments', async (t) => {
     const requestState = (await callTool(attemptOn(asking, { ...able, args: { text: 'a' } }))).ask?.requestState as string
     const borrowed: Array<Partial<ReturnType<typeof attemptOn>>> = [
+      { requestState, principal: { id: 'anonymous', kind: 'oauth', roles: [] } },
       { requestState: `${requestState.slice(0, -2)}xx` },
       { requestState: '' },
       { requestState: 'v1.x.y' },
