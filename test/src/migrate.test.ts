@@ -49,9 +49,15 @@ t.test('a file that arrives late, below the highest number, is applied, and an a
   await runSql(url, 'select from newer')
 
   writeFileSync(join(folder, '1000.do.own.sql'), 'create table own (id int)')
+  const refusal = { code: 'MCP_MIGRATION_FAILED', message: 'migration 1000.do.own.sql was edited after it was applied, so no pending migration was applied: restore it, and put the change into a new file' }
+  await t.rejects(migrate(url, folder), refusal, 'though nothing is pending')
+  t.equal(await pendingMigrations(url, folder), 0, 'production only counts')
   writeFileSync(join(folder, '003.do.more.sql'), 'create table more ()')
-  await t.rejects(migrate(url, folder), { code: 'MCP_MIGRATION_FAILED', message: 'migration 1000.do.own.sql was edited after it was applied, so no pending migration was applied: restore it, and put the change into a new file' })
+  await t.rejects(migrate(url, folder), refusal)
   await t.rejects(runSql(url, 'select from more'))
+
+  writeFileSync(join(folder, '1000.do.own.sql'), 'create table own ()')
+  t.match(await migrate(url, folder), { applied: ['003.do.more.sql'] }, 'restored')
 })
 
 t.test('a file with wrong SQL is named in one sentence, with its line and no stack', async (t) => {
