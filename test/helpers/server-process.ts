@@ -57,7 +57,7 @@ export async function startServer (t: Test, out: string, { cwd, env = {}, args, 
     join(checkout, 'node_modules/fastify-cli/cli.js'), 'start',
     ...args?.(out, port) ?? ['-c', join(out, 'fastify.config.cjs'), join(out, 'src/app.js')]
   ]
-  const settings = await placeholders(async () => env.DATABASE_URL ?? await emptyDatabase(t))
+  const settings = await placeholders(async () => await emptyDatabase(t))
   const child = spawn(process.execPath, cli, { cwd, env: { ...settings, PATH: process.env.PATH, TMPDIR: tmpdir(), NODE_V8_COVERAGE: process.env.COVERAGE_FOLDER, PORT: String(port), ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   let errors = ''
