@@ -47,8 +47,8 @@ export function drainOnOneSignal (): void {
 }
 
 /**
- * An error of ours that nobody caught while the server boots ends the process with its sentence alone. Node would print
- * it as an object around it, and fastify-cli, which listens for rejections once the plugins are loaded, as a log line.
+ * An error of ours that nobody caught while the server boots ends the process with its sentence alone. Node would put its
+ * own source and an object around it, and fastify-cli, which listens for rejections once it has the plugins, log it.
  */
 export function refuseInOneSentence (): void {
   const emit = process.emit

@@ -69,7 +69,11 @@ const numbers = (): number[] => readdirSync('migrations').map((name) => Number.p
  * `npm run new:tool`, with settings that have no default, another database, a table, and one of our tools taken off.
  */
 function makeOwn (fork: Repository, migration: string, settings: Record<string, string>): void {
-  const edit = (path: string, before: string | RegExp, after: string): void => { fork.write(path, fork.read(path).replace(before, after)) }
+  const edit = (path: string, before: string | RegExp, after: string): void => {
+    const text = fork.read(path)
+    if (text.search(before) < 0) throw new Error(`${path} has no ${String(before)}`)
+    fork.write(path, text.replace(before, after))
+  }
   fork.run('npm run -s rename sample-fork')
   edit('config/env.ts', /(SERVICE_DESCRIPTION: Type\.String\({ default: )'[^']*'/, '$1\'Keeps samples.\'')
   for (const name of ownTools) fork.run(`npm run -s new:tool ${name}`)
@@ -77,8 +81,8 @@ function makeOwn (fork: Repository, migration: string, settings: Record<string, 
   edit('tools/get-sample-things.ts', '    input:', '    config: Type.Object({ SAMPLE_KEY: Secret({ description: \'Key of the samples\' }) }),\n    input:')
   edit('tools/get-sample-things.ts', 'import { sql } from \'../src/sql.ts\'\n', 'import { Secret } from \'../src/settings.ts\'\nimport { sql } from \'../src/sql.ts\'\n')
   edit('tools/list-sample-labels.ts', '    input:', '    database: \'sample\',\n    input:')
-  edit('test/tools/list-sample-labels.test.ts', 'env: { DATABASE_URL: url }', 'env: { DATABASE_URL: url, SAMPLE_DATABASE_URL: url }')
-  edit('config/allowlist.yaml', '  - search_records\n', '  # - search_records\n')
+  edit('test/tools/list-sample-labels.test.ts', 'DATABASE_URL: url', 'DATABASE_URL: url, SAMPLE_DATABASE_URL: url')
+  edit('config/allowlist.yaml', /^ {2}- search_records$/m, '  # - search_records')
   fork.write('.env', Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''))
   fork.write(join('migrations', migration), 'create table own ();\n')
   fork.run('npm run -s docs && git add -A && git commit -qm "our name, tools, settings and tables"')
