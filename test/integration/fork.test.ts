@@ -19,7 +19,7 @@ const ownTools = ['get_sample_things', 'list_sample_labels', ...documented.map((
 const newerTool = 'list_sample_newcomers'
 const someTests = [...ownTools.map((name) => `test/tools/${name.replaceAll('_', '-')}.test.ts`), 'test/contract/repository.test.ts', 'test/contract/lint.test.ts', 'test/plugins/mcp.test.ts', 'test/plugins/api-keys.test.ts', 'test/plugins/named-database.test.ts', 'test/src/settings.test.ts', 'test/src/version.test.ts']
 
-t.setTimeout(isFull ? 1_800_000 : 400_000)
+t.setTimeout(isFull ? 3_600_000 : 400_000)
 
 t.test('a fork with a name, tools, settings and migrations of its own takes a newer version by docs/upgrade.md', { skip: whyNot === undefined ? false : `leg not run: ${whyNot}` }, async (t) => {
   const { upstream, fork } = forkOfCheckout(t)
