@@ -80,10 +80,10 @@ function withNamedDatabases (fastify: FastifyInstance, lend: () => Lease, closer
   const lenders = new Map<string, () => Lease>()
 
   fastify.addHook('onReady', async () => {
-    const names = new Set(fastify.tools.list().flatMap(({ database }) => database ?? []))
-    await Promise.all([...names].map(async (name) => {
+    const readers = new Map(fastify.tools.list().flatMap(({ name, database }) => database === undefined ? [] : [[database, name]]))
+    await Promise.all([...readers].map(async ([name, tool]) => {
       const variable = databaseVariable(name)
-      const url = fastify.settings.read(`database "${name}"`, databaseSettings(name))[variable] as string
+      const url = fastify.settings.read(`tool "${tool}"`, databaseSettings(name))[variable] as string // which has declared it
       await untilAnswering({ variable, url }, bootBudgetMs(fastify), fastify.log)
       const pool = new pg.Pool(poolOptions(fastify.config, url))
       closers.push(async () => { await pool.end() })

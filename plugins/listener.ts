@@ -5,7 +5,7 @@ import { createAddressCheck } from '../src/addresses.ts'
 import { isGuest } from '../src/embedding.ts'
 import { AddressNotServed, ListenAddressUnexpected } from '../src/errors.ts'
 import { serverOptions } from '../src/server-options.ts'
-import { bootIsOver, hasPreload } from '../src/signals.ts'
+import { bootIsOver, hasPreload, signalSeen } from '../src/signals.ts'
 
 const idleSweepMs = 50
 
@@ -39,6 +39,14 @@ const listener: FastifyPluginAsync = async (fastify) => {
   let sweep: NodeJS.Timeout | undefined
   fastify.addHook('preClose', async () => { sweep = setInterval(() => { fastify.server.closeIdleConnections() }, idleSweepMs).unref() })
   fastify.addHook('onClose', async () => { clearInterval(sweep) })
+
+  if (isGuest(fastify)) return
+  let isServing = false
+  fastify.addHook('preClose', async () => {
+    isServing = fastify.server.listening
+    if (isServing) fastify.log.info({ signal: signalSeen(), calls: fastify.drain.size() }, 'stopping: no new connections, calls in flight may finish')
+  })
+  fastify.addHook('onClose', async () => { if (isServing) fastify.log.info('stopped') })
 }
 
 /** TRUST_PROXY can't be asked for; the body limit comes from the same place. */

@@ -25,7 +25,7 @@ await run((args) => {
   const changed = places.filter(([path, place]) => existsSync(path) && renameIn(path, place, old, name)).map(([path]) => path)
   if (changed.length === 0) return console.log(`the name is ${name} already`)
   regenerateDocs()
-  console.log(`${changed.map((path) => `changed ${path}`).join('\n')}\n\nLook at it and commit it: git diff`)
+  console.log(`${changed.map((path) => `changed ${path}`).join('\n')}\n\nLook at it and commit it: git diff\nThen say what your tools do: the default of SERVICE_DESCRIPTION in config/env.ts is handed to every model (npm run docs afterwards)`)
 })
 
 function read (args) {

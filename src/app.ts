@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { FastifyInstance, FastifyServerOptions } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyServerOptions } from 'fastify'
 import allowlist from '../plugins/allowlist.ts'
 import authentication from '../plugins/authentication.ts'
 import backpressure from '../plugins/backpressure.ts'
@@ -21,14 +21,19 @@ import { serverOptions } from './server-options.ts'
 /** What fastify-cli gives the server with `-o` or `-c ./fastify.config.cjs`. */
 export const options: FastifyServerOptions & { skipOverride: boolean } = { ...serverOptions, skipOverride: true }
 
+export interface AppOptions extends EnvOptions {
+  /** Takes the place of the database: for loading the server without one (`plugins/no-database.ts`). */
+  database?: FastifyPluginAsync
+}
+
 /** The whole server. The order below is behaviour: hooks run in it. */
-export default async function app (fastify: FastifyInstance, { env: environment }: EnvOptions): Promise<void> {
+export default async function app (fastify: FastifyInstance, { env: environment, database: db = database }: AppOptions): Promise<void> {
   await fastify.register(env, { env: environment })
   await fastify.register(listener) // closes idle sockets as soon as the server starts to close
   await fastify.register(fallbacks) // routes take the error handler that is there when they are registered
   await fastify.register(browsers) // before whatever refuses: a page can read a refusal too
   await fastify.register(backpressure)
-  await fastify.register(database)
+  await fastify.register(db)
   await fastify.register(oauth)
   await fastify.register(authentication)
   await fastify.register(allowlist)

@@ -25,7 +25,8 @@ export async function migrate (connectionString: string, folder?: string): Promi
     await client.query('select pg_advisory_xact_lock($1)', [lockKey])
     const runner = runnerOn(client, folder)
     const from = await runner.getDatabaseVersion()
-    const pending = await pendingOn(runner)
+    const { pending, edited } = await compare(runner)
+    if (edited !== undefined) throw oneLine(new MigrationFailed(`${basename(edited.filename)} was edited after it was applied`, 'restore it, and put the change into a new file'))
     if (pending.length > 0) await apply(runner, from, pending)
     await client.query('commit')
     return { from, to: Math.max(from, ...pending.map(({ version }) => version)), applied: pending.map(({ filename }) => basename(filename)) }
@@ -34,7 +35,7 @@ export async function migrate (connectionString: string, folder?: string): Promi
 
 /** How many migrations the database lacks. */
 export async function pendingMigrations (connectionString: string, folder?: string): Promise<number> {
-  return await onDirectConnection(connectionString, async (client) => (await pendingOn(runnerOn(client, folder))).length)
+  return await onDirectConnection(connectionString, async (client) => (await compare(runnerOn(client, folder))).pending.length)
 }
 
 /** Runs on a connection of its own, outside every pool. */
@@ -50,32 +51,35 @@ export async function onDirectConnection<T> (connectionString: string, work: (cl
 }
 
 function runnerOn (client: pg.Client, folder = migrations): Postgrator {
-  return new Postgrator({ driver: 'pg', migrationPattern: `${folder}/*.sql`, newline: 'LF', schemaTable: versionTable, execQuery: async (query) => await client.query(query) })
+  return new Postgrator({ driver: 'pg', migrationPattern: `${folder}/*.sql`, newline: 'LF', schemaTable: versionTable, validateChecksums: false, execQuery: async (query) => await client.query(query) })
 }
 
 async function apply (runner: Postgrator, from: number, pending: Postgrator.Migration[]): Promise<void> {
   let current: Postgrator.Migration | undefined
-  const remember = (migration: Postgrator.Migration): void => { current = migration }
-  runner.on('validation-started', remember)
-  runner.on('migration-started', remember)
+  runner.on('migration-started', (migration) => { current = migration })
   try {
-    await runner.migrate(String(from)) // applies nothing: makes the version table, and checks that applied files were not edited
+    await runner.migrate(String(from)) // applies nothing: makes the version table
     await runner.runMigrations(pending)
   } catch (error) {
     if (current === undefined) throw error
     const file = basename(current.filename)
     const { message, code, position } = error as pg.DatabaseError
-    if (message.startsWith('MD5 checksum')) throw oneLine(new MigrationFailed(`${file} was edited after it was applied`, 'restore it, and put the change into a new file'))
     const line = position === undefined ? '' : `, line ${(await current.getSql()).slice(0, Number(position)).split('\n').length}`
     throw oneLine(new MigrationFailed(`${file} failed`, `${message} (${code ?? 'no SQLSTATE'}${line})`))
   }
 }
 
-/** The files that were never applied, lowest number first. postgrator alone would skip one whose number is below the highest applied, such as ours in a fork that numbers its own from 1000. */
-async function pendingOn (runner: Postgrator): Promise<Postgrator.Migration[]> {
+/**
+ * The files that were never applied, lowest number first, and one that was and reads differently now. postgrator alone
+ * would skip a file whose number is below the highest applied, such as ours in a fork that numbers its own from 1000.
+ */
+async function compare (runner: Postgrator): Promise<{ pending: Postgrator.Migration[], edited?: Postgrator.Migration }> {
   const isNew = await runner.getDatabaseVersion() === 0
-  const { rows } = isNew ? { rows: [] } : await runner.runQuery(`select version from ${versionTable}`)
-  const applied = new Set(rows.map(({ version }) => Number(version)))
-  const files = await runner.getMigrations()
-  return files.filter(({ action, version }) => action === 'do' && !applied.has(version)).sort((a, b) => a.version - b.version)
+  const { rows } = isNew ? { rows: [] } : await runner.runQuery(`select version, md5 from ${versionTable}`)
+  const applied = new Map<number, string | null>(rows.map(({ version, md5 }) => [Number(version), md5]))
+  const files = (await runner.getMigrations()).filter(({ action }) => action === 'do')
+  return {
+    pending: files.filter(({ version }) => !applied.has(version)).sort((a, b) => a.version - b.version),
+    edited: files.find(({ version, md5 }) => (applied.get(version) ?? md5) !== md5)
+  }
 }

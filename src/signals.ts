@@ -2,10 +2,16 @@ const sameSignalMs = 500
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 let isInstalled = false
 let isBooting = true
+let lastSignal: NodeJS.Signals | undefined
 
 /** Whether the preload ran: without it a Ctrl-C through npm cuts calls short. */
 export function hasPreload (): boolean {
   return isInstalled
+}
+
+/** The signal that the process got last, if the preload ran. */
+export function signalSeen (): NodeJS.Signals | undefined {
+  return lastSignal
 }
 
 /** From now on a signal drains instead of ending the process at once. */
@@ -34,7 +40,27 @@ export function drainOnOneSignal (): void {
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
+      lastSignal = signal
       if (isBooting) process.exit(exitCodes[signal])
     })
   }
+}
+
+/**
+ * An error of ours that nobody caught while the server boots ends the process with its sentence alone. Node would put its
+ * own source and an object around it, and fastify-cli, which listens for rejections once it has the plugins, log it.
+ */
+export function refuseInOneSentence (): void {
+  const emit = process.emit
+  process.emit = function (this: NodeJS.Process, name: string, ...rest: unknown[]) {
+    if (isBooting && (name === 'unhandledRejection' || name === 'uncaughtExceptionMonitor')) endOnRefusal(rest[0])
+    return (emit as (...args: unknown[]) => boolean).call(this, name, ...rest)
+  } as typeof process.emit
+}
+
+function endOnRefusal (error: unknown): void {
+  const { code, message } = (error ?? {}) as { code?: unknown, message?: string }
+  if (typeof code !== 'string' || !code.startsWith('MCP_')) return
+  console.error(message)
+  process.exit(1)
 }

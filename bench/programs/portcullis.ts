@@ -2,6 +2,7 @@ import Fastify from 'fastify'
 import fp from 'fastify-plugin'
 import app from '../../src/app.ts'
 import { serverOptions } from '../../src/server-options.ts'
+import { placeholders } from '../../test/helpers/placeholders.ts'
 import tools from '../tools.ts'
 import { serve } from './serve.ts'
 
@@ -18,7 +19,7 @@ const limits = { RATE_LIMIT_PER_MINUTE: '1000000', ATTEMPT_LIMIT_PER_MINUTE: '10
 /** The server as it ships, with the benchmark's tools and limits that nobody reaches. */
 serve(async ({ databaseUrl, allowlist, generatedTools, env }: PortcullisOptions) => {
   const fastify = Fastify(serverOptions)
-  await fastify.register(fp(app), { env: { DATABASE_URL: databaseUrl, ALLOWLIST_PATH: allowlist, ...limits, ...env } })
+  await fastify.register(fp(app), { env: { ...await placeholders(async () => databaseUrl), DATABASE_URL: databaseUrl, ALLOWLIST_PATH: allowlist, ...limits, ...env } })
   await fastify.register(tools, { generated: generatedTools })
   return fastify
 })

@@ -132,7 +132,7 @@ function faultOf (tool: Tool): string | undefined {
 
 function rootFault (side: 'input' | 'output', schema: TObject): string | undefined {
   const root = schema as unknown as Record<string, unknown> | undefined
-  if (root === undefined || root === null || root.type !== 'object') return `its ${side} must be an object schema (type: object)`
+  if (root === undefined || root === null || root.type !== 'object') return `its ${side} must be an object schema (type: object)${side === 'output' ? '; wrap it: { items: [...] }' : ''}`
   if (side === 'input' && root.additionalProperties === undefined && ['allOf', 'if'].some((keyword) => keyword in root)) return 'its input combines schemas with allOf or if; list every property at the top level and add additionalProperties: false'
   const union = ['anyOf', 'oneOf', '$ref'].find((keyword) => keyword in root)
   return union === undefined ? undefined : `its ${side} has ${union} at the top level, which makes some clients drop every tool; move it into a property`

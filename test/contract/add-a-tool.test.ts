@@ -36,7 +36,7 @@ t.test('the sentences that docs/add-a-tool.md promises are the ones that wrong t
   const told = readFileSync('docs/add-a-tool.md', 'utf8')
   const good = { name: 'x_y', description: 'x', effect: 'read', input: Type.Object({}), output: Type.Object({}), handler: async () => ({}) }
   const data = (schema: object): object => ({ output: Type.Object({ data: Type.Unsafe(schema) }) })
-  const wrong: object[] = [{ name: 'Count-Things' }, { description: '' }, { input: Type.String() }, { input: { type: 'object', anyOf: [] } }, data({}), data({ type: 'object' }), data({ type: 'array' }), { output: undefined }]
+  const wrong: object[] = [{ name: 'Count-Things' }, { description: '' }, { input: Type.String() }, { input: { type: 'object', anyOf: [] } }, { output: Type.Array(Type.String()) }, data({}), data({ type: 'object' }), data({ type: 'array' }), { output: undefined }]
   const messages = wrong.map((parts) => messageOf(() => { createRegistry().add({ ...good, ...parts } as never) }))
   const registry = createRegistry()
   registry.add(good as never)

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
+import { name } from '../../src/version.ts'
 
 interface Step { uses?: string, run?: string, with?: Record<string, unknown> }
 interface Job { needs?: string | string[], permissions?: unknown, 'timeout-minutes'?: number, steps: Step[] }
@@ -10,6 +11,7 @@ interface Workflow { on: Record<string, unknown>, permissions: unknown, concurre
 interface FormField { type: string, id?: string, attributes: { label?: string, value?: string, options?: unknown[] } }
 interface Configuration { name: string, program: string, preLaunchTask?: string, runtimeArgs?: string[], args: string[] }
 
+const isFork = name !== 'portcullis'
 const read = (path: string): string => readFileSync(path, 'utf8')
 const readJson = (path: string): any => JSON.parse(read(path))
 const scripts = readJson('package.json').scripts as Record<string, string>
@@ -31,11 +33,12 @@ t.test('each test file runs in exactly one of unit and integration', async (t) =
 t.test('each make target calls npm scripts that exist', async (t) => {
   const makefile = read('Makefile')
   const targets = [...makefile.matchAll(/^([\w-]+):/gm)].map(([, name]) => name as string)
-  t.same(targets, ['install', 'dev', 'check', 'test-unit', 'test-integration', 'test', 'lint', 'format', 'clean'])
+  const ours = ['install', 'dev', 'check', 'test-unit', 'test-integration', 'test', 'lint', 'format', 'clean']
+  t.same(ours.filter((target) => !targets.includes(target)), [])
   t.same(/^\.PHONY: (.*)$/m.exec(makefile)?.[1]?.split(' '), targets, 'all are phony: there is a folder named test')
   if (spawnSync('make', ['--version']).error !== undefined) return t.test('make -n', { skip: 'make is not installed: what the targets run was not checked' }, () => {})
 
-  for (const target of targets) {
+  for (const target of ours) {
     // a `make test` above this process would pass its own flags on
     const { status, stdout } = spawnSync('make', ['-n', '--no-print-directory', target], { encoding: 'utf8', env: { PATH: process.env.PATH } })
     t.equal(status, 0, target)
@@ -46,7 +49,7 @@ t.test('each make target calls npm scripts that exist', async (t) => {
 })
 
 t.test('workflows read and nothing more, run pinned actions and scripts that exist', async (t) => {
-  const names = readdirSync('.github/workflows')
+  const names = isFork ? ['ci.yml'] : readdirSync('.github/workflows') // what a fork deploys with is its own affair
   t.ok(names.includes('ci.yml'))
   for (const name of names) {
     const text = read(join('.github/workflows', name))
@@ -101,7 +104,7 @@ t.test('issue forms have what GitHub demands of a form', async (t) => {
 t.test('dependabot moves npm packages and actions alone, never in groups', async (t) => {
   const { version, updates } = parse(read('.github/dependabot.yml')) as { version: number, updates: Array<Record<string, unknown>> }
   t.equal(version, 2)
-  t.same(updates.map((update) => update['package-ecosystem']), ['npm', 'github-actions'])
+  t.same(['npm', 'github-actions'].filter((name) => !updates.some((update) => update['package-ecosystem'] === name)), [])
   for (const update of updates) t.equal('groups' in update, false)
 })
 

@@ -5,10 +5,11 @@ import { dirname, join, resolve } from 'node:path'
 import type { Test } from 'tap'
 
 const checkout = resolve(import.meta.dirname, '../..')
-const sources = ['config', 'migrations', 'plugins', 'scripts', 'src', 'tools', 'fastify.config.cjs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'tsconfig.types.json']
+const shippedTools = ['get-pool-status', 'get-record-detail', 'get-statistics', 'search-records'].map((name) => `tools/${name}.ts`)
+const sources = ['config', 'migrations', 'plugins', 'scripts', 'src', ...shippedTools, 'fastify.config.cjs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'tsconfig.types.json']
 const offline = ['--offline', '--no-audit', '--no-fund', '--no-update-notifier', '--ignore-scripts=false']
 
-/** A checkout of the server, its sources changed by `edit`; it may be built and packed. */
+/** A checkout of the server with the shipped tools alone, its sources changed by `edit`; it may be built and packed. */
 export function serverCheckout (t: Test, edit: (folder: string) => void): string {
   const folder = temporary(t)
   for (const name of sources) cpSync(join(checkout, name), join(folder, name), { recursive: true })

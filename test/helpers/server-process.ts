@@ -5,6 +5,8 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Test } from 'tap'
+import { placeholders } from './placeholders.ts'
+import { emptyDatabase } from './postgres.ts'
 
 const checkout = resolve(import.meta.dirname, '../..')
 
@@ -32,6 +34,8 @@ export interface ServerProcess {
   /** The log so far, one object a line. */
   logs: () => Array<Record<string, unknown>>
   output: () => string
+  /** What it wrote to stderr. */
+  errors: () => string
   /** The first log line that satisfies the condition, now or later. */
   untilLog: (isIt: (line: Record<string, unknown>) => boolean) => Promise<Record<string, unknown>>
   exit: Promise<{ code: number | null, signal: NodeJS.Signals | null }>
@@ -45,7 +49,7 @@ export interface StartOptions {
   preload?: boolean
 }
 
-/** Starts the built server as its users do. It is stopped with the test. */
+/** Starts the built server as its users do, with placeholders for the settings that tools require. It is stopped with the test. */
 export async function startServer (t: Test, out: string, { cwd, env = {}, args, preload = true }: StartOptions): Promise<ServerProcess> {
   const port = await freePort()
   const cli = [
@@ -53,11 +57,13 @@ export async function startServer (t: Test, out: string, { cwd, env = {}, args, 
     join(checkout, 'node_modules/fastify-cli/cli.js'), 'start',
     ...args?.(out, port) ?? ['-c', join(out, 'fastify.config.cjs'), join(out, 'src/app.js')]
   ]
-  const child = spawn(process.execPath, cli, { cwd, env: { PATH: process.env.PATH, TMPDIR: tmpdir(), NODE_V8_COVERAGE: process.env.COVERAGE_FOLDER, PORT: String(port), ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const settings = await placeholders(async () => await emptyDatabase(t))
+  const child = spawn(process.execPath, cli, { cwd, env: { ...settings, PATH: process.env.PATH, TMPDIR: tmpdir(), NODE_V8_COVERAGE: process.env.COVERAGE_FOLDER, PORT: String(port), ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
+  let errors = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { output += text })
-  const exit = once(child, 'exit').then(([code, signal]) => ({ code, signal }))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => { output += text; errors += text })
+  const exit = once(child, 'close').then(([code, signal]) => ({ code, signal }))
   t.teardown(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
     await exit
@@ -72,7 +78,7 @@ export async function startServer (t: Test, out: string, { cwd, env = {}, args, 
       await Promise.race([once(child.stdout, 'data'), exit])
     }
   }
-  return { url: `http://127.0.0.1:${port}`, child, logs, output: () => output, untilLog, exit }
+  return { url: `http://127.0.0.1:${port}`, child, logs, output: () => output, errors: () => errors, untilLog, exit }
 }
 
 /** The same, once it listens. */

@@ -43,7 +43,7 @@ for (const block of blocks.filter(({ words }) => words.includes('run'))) {
   })
 }
 
-const addresses = blocks.filter(({ language, code }) => language === 'json' && /"url"/.test(code))
+const addresses = blocks.filter(({ place, language, code }) => place.startsWith('docs/connect-a-client.md') && language === 'json' && /"url"/.test(code))
 
 for (const { place, code } of addresses) {
   t.test(`the address and headers of ${place} reach the tools`, async (t) => {

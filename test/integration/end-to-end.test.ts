@@ -84,6 +84,7 @@ async function onDatabase (t: Test, url: string): Promise<void> {
     await lock.untilAwaited()
     server.child.kill('SIGTERM')
     await untilClosing(server)
+    t.match(await server.untilLog(({ msg }) => /^stopping/.test(String(msg))), { signal: 'SIGTERM', calls: 1 })
     await lock.release()
 
     t.equal((await calling).structuredContent.total, 50)

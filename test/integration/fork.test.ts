@@ -13,22 +13,24 @@ import { startedServer } from '../helpers/server-process.ts'
 // itself, there is nothing to prove: what a fork wrote into README and changelog is its own affair.
 const isFull = process.env.FORK_PROOF === 'full'
 const whyNot = name === 'portcullis' ? whyNotForkable() : `${name} is a fork already`
-const ownTools = ['get_sample_things', 'list_sample_labels']
+const page = docBlocks('docs/add-a-tool.md').flatMap(({ words: [kind, path], code }) => kind === 'file' && path !== undefined ? [{ path, code }] : [])
+const documented = page.map(({ path }) => /^test\/tools\/(.*)\.test\.ts$/.exec(path)?.[1]).filter((name) => name !== undefined)
+const ownTools = ['get_sample_things', 'list_sample_labels', ...documented.map((name) => name.replaceAll('-', '_'))]
 const newerTool = 'list_sample_newcomers'
-const someTests = ['test/tools/get-sample-things.test.ts', 'test/tools/list-sample-labels.test.ts', 'test/contract/repository.test.ts', 'test/contract/lint.test.ts', 'test/plugins/mcp.test.ts', 'test/src/version.test.ts']
+const someTests = [...ownTools.map((name) => `test/tools/${name.replaceAll('_', '-')}.test.ts`), 'test/contract/repository.test.ts', 'test/contract/lint.test.ts', 'test/plugins/mcp.test.ts', 'test/plugins/api-keys.test.ts', 'test/plugins/named-database.test.ts', 'test/src/settings.test.ts', 'test/src/version.test.ts']
 
-t.setTimeout(isFull ? 1_800_000 : 400_000)
+t.setTimeout(isFull ? 3_600_000 : 400_000)
 
-t.test('a fork with a name, two tools and a migration of its own takes a newer version by docs/upgrade.md', { skip: whyNot === undefined ? false : `leg not run: ${whyNot}` }, async (t) => {
+t.test('a fork with a name, tools, settings and migrations of its own takes a newer version by docs/upgrade.md', { skip: whyNot === undefined ? false : `leg not run: ${whyNot}` }, async (t) => {
   const { upstream, fork } = forkOfCheckout(t)
   const DATABASE_URL = await emptyDatabase(t)
   const cluster = process.env.TEST_DATABASE_URL === undefined ? await startEmbeddedPostgres({ name: 'test-postgres' }) : undefined
   t.teardown(async () => { await cluster?.stop() })
   const TEST_DATABASE_URL = process.env.TEST_DATABASE_URL ?? cluster?.adminUrl as string
 
-  const ownMigration = `${Math.max(999, ...numbers()) + 1}.do.own.sql`
-  makeOwn(fork, ownMigration)
-  t.match(fork.run('npm run -s db:migrate', { DATABASE_URL }), new RegExp(`applied .*${ownMigration}`))
+  const ownMigration = `${Math.max(1000, ...numbers()) + 1}.do.own.sql` // 1000 is that of the page
+  makeOwn(fork, ownMigration, { SAMPLE_KEY: 'k', WEATHER_KEY: 'k', SAMPLE_DATABASE_URL: DATABASE_URL })
+  t.match(fork.run('npm run -s db:migrate', { DATABASE_URL }), new RegExp(`applied .*1000\\.do\\.labels\\.sql, ${ownMigration}`))
 
   const newerMigration = `${String(Math.max(...numbers().filter((number) => number < 1000)) + 1).padStart(3, '0')}.do.newer.sql`
   const version = makeNewer(upstream, newerMigration)
@@ -62,12 +64,28 @@ t.test('a fork with a name, two tools and a migration of its own takes a newer v
 
 const numbers = (): number[] => readdirSync('migrations').map((name) => Number.parseInt(name))
 
-/** What a team does in its first hour. */
-function makeOwn (fork: Repository, migration: string): void {
+/**
+ * What a team does in its first hours: its name and description, the tools of docs/add-a-tool.md and two made by
+ * `npm run new:tool`, with settings that have no default, another database, a table, and one of our tools taken off.
+ */
+function makeOwn (fork: Repository, migration: string, settings: Record<string, string>): void {
+  const edit = (path: string, before: string | RegExp, after: string): void => {
+    const text = fork.read(path)
+    if (text.search(before) < 0) throw new Error(`${path} has no ${String(before)}`)
+    fork.write(path, text.replace(before, after))
+  }
   fork.run('npm run -s rename sample-fork')
+  edit('config/env.ts', /(SERVICE_DESCRIPTION: Type\.String\({ default: )'[^']*'/, '$1\'Keeps samples.\'')
   for (const name of ownTools) fork.run(`npm run -s new:tool ${name}`)
+  for (const { path, code } of page) if (path.startsWith('migrations/') || documented.some((name) => path.includes(`tools/${name}.`))) fork.write(path, code)
+  edit('tools/get-sample-things.ts', '    input:', '    config: Type.Object({ SAMPLE_KEY: Secret({ description: \'Key of the samples\' }) }),\n    input:')
+  edit('tools/get-sample-things.ts', 'import { sql } from \'../src/sql.ts\'\n', 'import { Secret } from \'../src/settings.ts\'\nimport { sql } from \'../src/sql.ts\'\n')
+  edit('tools/list-sample-labels.ts', '    input:', '    database: \'sample\',\n    input:')
+  edit('test/tools/list-sample-labels.test.ts', 'DATABASE_URL: url', 'DATABASE_URL: url, SAMPLE_DATABASE_URL: url')
+  edit('config/allowlist.yaml', /^ {2}- search_records$/m, '  # - search_records')
+  fork.write('.env', Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''))
   fork.write(join('migrations', migration), 'create table own ();\n')
-  fork.run('git add -A && git commit -qm "our name, tools and table"')
+  fork.run('npm run -s docs && git add -A && git commit -qm "our name, tools, settings and tables"')
 }
 
 /** The next version of the server, with whatever a version may bring. */

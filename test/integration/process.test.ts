@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { allowing } from '../helpers/allowlist.ts'
 import { migratedDatabase, runSql } from '../helpers/postgres.ts'
 import { buildServer, startedServer, startServer, workingDirectory } from '../helpers/server-process.ts'
 
@@ -29,6 +30,7 @@ t.test('the documented start lacks nothing, and its log holds no secret', async 
   t.equal(await ask('/nope', { authorization: `Bearer ${key}` }), 404)
   server.child.kill('SIGTERM')
   t.same(await server.exit, { code: 0, signal: null })
+  t.same(server.logs().slice(-2).map(({ msg, signal, calls }) => [msg, signal, calls]), [['stopping: no new connections, calls in flight may finish', 'SIGTERM', 0], ['stopped', undefined, undefined]])
   t.notMatch(server.output(), /started without/)
   t.equal(server.output().includes(key), false)
   t.equal(server.output().includes(new URL(url).password), false)
@@ -65,6 +67,21 @@ t.test('the options of the server are noticed when they are not used', async (t)
   t.match(lacking.join(), /TRUST_PROXY: add "-c \.\/fastify\.config\.cjs"/)
 })
 
+t.test('a boot that is refused, early or late, ends with its sentence on stderr and nothing else', async (t) => {
+  const cwd = workingDirectory(t)
+  const refused: Array<[env: Record<string, string>, sentence: RegExp]> = [
+    [{ LOG_LEVEL: 'loud' }, /^Portcullis can't start, 1 setting is wrong:\n {2}- LOG_LEVEL must be one of [a-z, ]*\n$/],
+    [{ API_KEYS_FILE: '/no/such/keys' }, /^API_KEYS_FILE \/no\/such\/keys, line -: the file can't be read \(ENOENT\)\n$/],
+    [{ ALLOWLIST_PATH: allowing(t, 'no_such_tool') }, /^allowlist \S+ names no_such_tool, which no tool is called; correct or remove the line \(tools: [a-z_, ]*\)\n$/]
+  ]
+  for (const [env, sentence] of refused) {
+    const server = await startServer(t, out, { cwd, env: { DATABASE_URL: url, ...env } })
+    t.same(await server.exit, { code: 1, signal: null })
+    t.match(server.errors(), sentence)
+    t.equal(server.logs().some(({ level }) => (level as number) >= 50), false, 'not told twice')
+  }
+})
+
 t.test('.env of the working directory is read, under the environment', async (t) => {
   const cwd = workingDirectory(t)
   writeFileSync(join(cwd, '.env'), `DATABASE_URL=${url}\nSERVICE_NAME=from-file\nLOG_LEVEL=debug\n`)
@@ -91,7 +108,7 @@ t.test('a database that does not answer is waited for, with a message; a wrong p
   wrong.pathname = '/no_such_database'
   const refused = await startServer(t, out, { cwd: workingDirectory(t), env: { DATABASE_URL: wrong.href } })
   t.equal((await refused.exit).code, 1)
-  t.match(refused.output(), /the database refused the connection of DATABASE_URL \(3D000\)/)
+  t.match(refused.errors(), /^the database refused the connection of DATABASE_URL \(3D000\); correct user, password or database name\n$/)
 })
 
 t.test('production serves with what it demands, and does not migrate by itself', async (t) => {

@@ -83,9 +83,9 @@ t.test('a name that no tool has stops the boot', async (t) => {
 })
 
 t.test('a tool from a plugin is governed unasked', async (t) => {
-  const app = await buildApp(t, { env: { DATABASE_URL: url }, extra: async (fastify) => { fastify.tools.add({ name: 'acme_echo', description: 'Echoes.', effect: 'read', input: Type.Object({}), output: Type.Object({}), handler: async () => ({}) }) } })
+  const app = await buildApp(t, { env: { DATABASE_URL: url }, extra: async (fastify) => { fastify.tools.add({ name: 'test_echo', description: 'Echoes.', effect: 'read', input: Type.Object({}), output: Type.Object({}), handler: async () => ({}) }) } })
   const client = mcpClient(app)
-  t.equal((await client.list()).includes('acme_echo'), false)
-  t.equal((await client.call('acme_echo')).message.error?.code, -32602)
+  t.equal((await client.list()).includes('test_echo'), false)
+  t.equal((await client.call('test_echo')).message.error?.code, -32602)
   t.throws(() => { app.tools.add({ name: 'late', description: 'x', effect: 'read', input: Type.Object({}), output: Type.Object({}), handler: async () => ({}) }) }, { code: 'MCP_TOOLS_SEALED' })
 })

@@ -25,7 +25,7 @@ const version = (header: string | string[] | undefined, inBody: unknown): Sent =
 const params = (given: unknown): Sent => ({ ...list({}), body: { jsonrpc: '2.0', id: 1, method: 'tools/list', params: given } })
 const prompt = (headers: Headers): Sent => modern('prompts/get', { name: 'greeting' }, headers)
 const resource = (headers: Headers): Sent => modern('resources/read', { uri: 'file:///a b' }, headers)
-const deploy = (args: object, headers: Headers): Sent => modern('tools/call', { name: 'deploy', arguments: args }, headers)
+const deploy = (args: object, headers: Headers): Sent => modern('tools/call', { name: 'test_deploy', arguments: args }, headers)
 const verb = (name: string): Sent => ({ verb: name, headers: { host: 'localhost', accept: 'text/event-stream' } })
 
 function notification (method: string, headers: Headers): Sent {
@@ -162,7 +162,7 @@ const cases: Array<[what: string, sent: Sent, status: number, code: Code, data?:
   ['legacy ignores Mcp-Method', legacyCall({ 'mcp-method': 'tools/list' }), 200, 'ok'],
   ['legacy ignores Mcp-Name', legacyCall({ 'mcp-name': 'search_records' }), 200, 'ok'],
   ['legacy ignores a malformed Mcp-Name', legacyCall({ 'mcp-name': '=?base64?!?=' }), 200, 'ok'],
-  ['legacy ignores Mcp-Param', legacy('tools/call', { name: 'deploy', arguments: { region: 'eu' } }, { 'mcp-param-region': 'us' }), 200, 'ok'],
+  ['legacy ignores Mcp-Param', legacy('tools/call', { name: 'test_deploy', arguments: { region: 'eu' } }, { 'mcp-param-region': 'us' }), 200, 'ok'],
   ['legacy body under a modern header', legacyCall({ 'mcp-protocol-version': revision }), 400, -32602],
 
   ['Mcp-Session-Id is ignored', call({ 'mcp-session-id': 'stale' }), 200, 'ok'],
@@ -205,10 +205,10 @@ const cases: Array<[what: string, sent: Sent, status: number, code: Code, data?:
 ]
 
 const app = await buildApp(t, {
-  env: { ALLOWLIST_PATH: allowing(t, 'get_statistics', 'search_records', 'deploy') },
+  env: { ALLOWLIST_PATH: allowing(t, 'get_statistics', 'search_records', 'test_deploy') },
   extra: async (fastify) => {
     fastify.tools.add({
-      name: 'deploy',
+      name: 'test_deploy',
       description: 'Mirrors its arguments into headers.',
       effect: 'read',
       input: Type.Object({

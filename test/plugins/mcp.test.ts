@@ -8,7 +8,7 @@ const manifest = JSON.parse(readFileSync('package.json', 'utf8'))
 const eras: Era[] = ['modern', 'legacy']
 
 t.test('POST /mcp', async (t) => {
-  const app = await buildApp(t, { env: { ALLOWLIST_PATH: allowing(t, 'search_records', 'get_statistics') } })
+  const app = await buildApp(t, { env: { SERVICE_DESCRIPTION: 'Does what it is asked.', ALLOWLIST_PATH: allowing(t, 'search_records', 'get_statistics') } })
   const client = mcpClient(app)
 
   for (const era of eras) {
@@ -73,7 +73,7 @@ t.test('POST /mcp', async (t) => {
   t.test('opens with initialize in every legacy revision', async (t) => {
     for (const protocolVersion of ['2025-11-25', '2025-06-18', '2025-03-26']) {
       const { message } = await client.request('initialize', { protocolVersion, capabilities: {}, clientInfo: { name: 't', version: '1' } }, { era: 'legacy' })
-      t.match(message.result, { protocolVersion, serverInfo: { name: manifest.name, version: manifest.version }, instructions: /research records/ })
+      t.match(message.result, { protocolVersion, serverInfo: { name: manifest.name, version: manifest.version }, instructions: 'Does what it is asked.' })
     }
     const { message } = await client.request('initialize', { protocolVersion: '2099-01-01', capabilities: {}, clientInfo: { name: 't', version: '1' } }, { era: 'legacy' })
     t.equal(message.result.protocolVersion, '2025-11-25')

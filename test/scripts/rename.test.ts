@@ -36,7 +36,7 @@ const skip = hasGit ? false : 'not run: there is no git'
 t.test('one name goes to the few places that a fork is known by, again and again', { skip }, async (t) => {
   const folder = checkout(t)
 
-  t.match(rename(folder, 'acme-tools'), { status: 0, stdout: 'changed package.json\nchanged README.md\nchanged .devcontainer/devcontainer.json\nchanged compose.yaml\n' })
+  t.match(rename(folder, 'acme-tools'), { status: 0, stdout: 'changed package.json\nchanged README.md\nchanged .devcontainer/devcontainer.json\nchanged compose.yaml\n\nLook at it and commit it: git diff\nThen say what your tools do: the default of SERVICE_DESCRIPTION in config/env.ts' })
   t.equal(read(folder, 'package.json'), files['package.json'].replace('portcullis', 'acme-tools'))
   t.equal(read(folder, 'README.md'), '# acme-tools\n\nPortcullis reads PORTCULLIS_ENV.\n')
   t.match(read(folder, '.devcontainer/devcontainer.json'), /"name": "acme-tools"/)

@@ -31,8 +31,8 @@ t.test('a migration that fails leaves nothing behind', async (t) => {
 
 t.test('a schema newer than the files is left alone', async (t) => {
   const url = await migratedDatabase(t)
-  await runSql(url, 'insert into schema_version (version, name, run_at) values (999999, \'future\', now())')
-  t.match(await migrate(url), { from: 999999, to: 999999, applied: { length: 0 } })
+  await runSql(url, `insert into schema_version (version, name, run_at) values (${latest + 1}, 'future', now())`)
+  t.match(await migrate(url), { from: latest + 1, to: latest + 1, applied: { length: 0 } })
   t.equal(await pendingMigrations(url), 0)
 })
 
@@ -49,9 +49,15 @@ t.test('a file that arrives late, below the highest number, is applied, and an a
   await runSql(url, 'select from newer')
 
   writeFileSync(join(folder, '1000.do.own.sql'), 'create table own (id int)')
+  const refusal = { code: 'MCP_MIGRATION_FAILED', message: 'migration 1000.do.own.sql was edited after it was applied, so no pending migration was applied: restore it, and put the change into a new file' }
+  await t.rejects(migrate(url, folder), refusal, 'though nothing is pending')
+  t.equal(await pendingMigrations(url, folder), 0, 'production only counts')
   writeFileSync(join(folder, '003.do.more.sql'), 'create table more ()')
-  await t.rejects(migrate(url, folder), { code: 'MCP_MIGRATION_FAILED', message: 'migration 1000.do.own.sql was edited after it was applied, so no pending migration was applied: restore it, and put the change into a new file' })
+  await t.rejects(migrate(url, folder), refusal)
   await t.rejects(runSql(url, 'select from more'))
+
+  writeFileSync(join(folder, '1000.do.own.sql'), 'create table own ()')
+  t.match(await migrate(url, folder), { applied: ['003.do.more.sql'] }, 'restored')
 })
 
 t.test('a file with wrong SQL is named in one sentence, with its line and no stack', async (t) => {

@@ -10,40 +10,40 @@ import { mcpClient } from '../helpers/mcp-client.ts'
 import { migratedDatabase } from '../helpers/postgres.ts'
 
 const Weather = Type.Object({
-  WEATHER_URL: Type.String({ default: 'https://weather.example.com', pattern: '^https://', description: 'Where forecasts come from', errorMessage: 'must start with https://' }),
-  WEATHER_KEY: Secret({ description: 'Key of the weather service', minLength: 8 }),
-  WEATHER_DAYS: Type.Integer({ default: 3, minimum: 1, maximum: 14, description: 'Days to forecast' }),
-  WEATHER_RATIO: Type.Optional(Type.Number({ description: 'Share of forecasts to keep' })),
-  WEATHER_UNITS: Type.Enum(['Metric', 'Imperial'], { default: 'Metric', description: 'Units' }),
-  WEATHER_CACHED: Type.Boolean({ default: true, description: 'Whether answers are kept' })
+  TEST_WEATHER_URL: Type.String({ default: 'https://weather.example.com', pattern: '^https://', description: 'Where forecasts come from', errorMessage: 'must start with https://' }),
+  TEST_WEATHER_KEY: Secret({ description: 'Key of the weather service', minLength: 8 }),
+  TEST_WEATHER_DAYS: Type.Integer({ default: 3, minimum: 1, maximum: 14, description: 'Days to forecast' }),
+  TEST_WEATHER_RATIO: Type.Optional(Type.Number({ description: 'Share of forecasts to keep' })),
+  TEST_WEATHER_UNITS: Type.Enum(['Metric', 'Imperial'], { default: 'Metric', description: 'Units' }),
+  TEST_WEATHER_CACHED: Type.Boolean({ default: true, description: 'Whether answers are kept' })
 })
 
 t.test('reads values as the server reads its own: any case, empty, booleans, files, defaults', async (t) => {
   const file = join(mkdtempSync(join(tmpdir(), 'portcullis-settings-')), 'key')
   t.teardown(() => { rmSync(join(file, '..'), { recursive: true }) })
   writeFileSync(file, 'key-from-file\n')
-  const settings = createSettings({ weather_days: '5', WEATHER_URL: '', WEATHER_KEY_FILE: file, WEATHER_UNITS: 'IMPERIAL', WEATHER_CACHED: 'off', WEATHER_RATIO: '0.5', OTHER: 'x' })
+  const settings = createSettings({ test_weather_days: '5', TEST_WEATHER_URL: '', TEST_WEATHER_KEY_FILE: file, TEST_WEATHER_UNITS: 'IMPERIAL', TEST_WEATHER_CACHED: 'off', TEST_WEATHER_RATIO: '0.5', OTHER: 'x' })
 
   const values = settings.read('tool "forecast"', Weather)
 
-  t.same(values, { WEATHER_URL: 'https://weather.example.com', WEATHER_KEY: 'key-from-file', WEATHER_DAYS: 5, WEATHER_RATIO: 0.5, WEATHER_UNITS: 'Imperial', WEATHER_CACHED: false })
+  t.same(values, { TEST_WEATHER_URL: 'https://weather.example.com', TEST_WEATHER_KEY: 'key-from-file', TEST_WEATHER_DAYS: 5, TEST_WEATHER_RATIO: 0.5, TEST_WEATHER_UNITS: 'Imperial', TEST_WEATHER_CACHED: false })
   t.same(settings.problems(), [])
-  t.throws(() => { (values as Record<string, unknown>).WEATHER_DAYS = 1 })
+  t.throws(() => { (values as Record<string, unknown>).TEST_WEATHER_DAYS = 1 })
 })
 
 t.test('keeps every fault with its owner and without its value', async (t) => {
-  const settings = createSettings({ WEATHER_URL: 'http://secret-host', WEATHER_DAYS: 'Infinity', WEATHER_RATIO: 'NaN', WEATHER_UNITS: 'kelvin', WEATHER_CACHED: 'maybe', OTHER_KEY_FILE: '/no/such' })
+  const settings = createSettings({ TEST_WEATHER_URL: 'http://secret-host', TEST_WEATHER_DAYS: 'Infinity', TEST_WEATHER_RATIO: 'NaN', TEST_WEATHER_UNITS: 'kelvin', TEST_WEATHER_CACHED: 'maybe', OTHER_KEY_FILE: '/no/such' })
   settings.read('tool "forecast"', Weather)
-  settings.read('tool "other"', Type.Object({ OTHER_KEY: Secret({ description: 'x' }), WEATHER_DAYS: Weather.properties.WEATHER_DAYS }))
+  settings.read('tool "other"', Type.Object({ OTHER_KEY: Secret({ description: 'x' }), TEST_WEATHER_DAYS: Weather.properties.TEST_WEATHER_DAYS }))
 
   t.same(settings.problems().sort(), [
     'OTHER_KEY_FILE names a file that can\'t be read (ENOENT) (tool "other")',
-    'WEATHER_CACHED must be true or false (tool "forecast")',
-    'WEATHER_DAYS must be a whole number from 1 up to 14 (tool "forecast")',
-    'WEATHER_KEY is required (tool "forecast")',
-    'WEATHER_RATIO must be a number (tool "forecast")',
-    'WEATHER_UNITS must be one of Metric, Imperial (tool "forecast")',
-    'WEATHER_URL must start with https:// (tool "forecast")'
+    'TEST_WEATHER_CACHED must be true or false (tool "forecast")',
+    'TEST_WEATHER_DAYS must be a whole number from 1 up to 14 (tool "forecast")',
+    'TEST_WEATHER_KEY is required (tool "forecast")',
+    'TEST_WEATHER_RATIO must be a number (tool "forecast")',
+    'TEST_WEATHER_UNITS must be one of Metric, Imperial (tool "forecast")',
+    'TEST_WEATHER_URL must start with https:// (tool "forecast")'
   ])
 })
 
@@ -51,7 +51,7 @@ t.test('refuses a declaration that can\'t be read from the environment or docume
   const described = (name: string, schema: object = { type: 'string' }): TObject => Type.Object({ [name]: { description: 'x', ...schema } as never })
   const cases: Array<[schema: unknown, fix: RegExp]> = [
     [described('weatherUrl'), /must match \[A-Z\]/],
-    [described('WEATHER_FILE'), /ends in _FILE/],
+    [described('TEST_WEATHER_FILE'), /ends in _FILE/],
     [described('DATABASE_URL'), /variable of the server/],
     [described('KILL_SWITCH'), /variable of the server/],
     [described('OTEL_X'), /prefix that belongs to others/],
@@ -60,10 +60,10 @@ t.test('refuses a declaration that can\'t be read from the environment or docume
     [described('X', { type: 'string', description: '' }), /no description/],
     [{ type: 'string' }, /object schema/],
     [null, /object schema/],
-    [Type.Object({ WEATHER_DAYS: Type.Integer({ description: 'Other days' }) }), /declared otherwise by tool "forecast"/]
+    [Type.Object({ TEST_WEATHER_DAYS: Type.Integer({ description: 'Other days' }) }), /declared otherwise by tool "forecast"/]
   ]
   for (const [schema, fix] of cases) {
-    const settings = createSettings({ WEATHER_KEY: '12345678' })
+    const settings = createSettings({ TEST_WEATHER_KEY: '12345678' })
     settings.read('tool "forecast"', Weather)
     t.throws(() => { settings.read('tool "x"', schema as TObject) }, { code: 'MCP_SETTINGS_INVALID', message: fix })
   }
@@ -97,19 +97,19 @@ t.test('a declaration that the validator refuses is refused by its owner', async
 t.test('a tool gets its settings as call.config, and wrong ones stop the boot in one message', async (t) => {
   const url = await migratedDatabase(t)
   const start = async (env: Record<string, string>) => await buildApp(t, {
-    env: { DATABASE_URL: url, ALLOWLIST_PATH: allowing(t, 'forecast', 'plain'), ...env },
+    env: { DATABASE_URL: url, ALLOWLIST_PATH: allowing(t, 'test_forecast', 'test_plain'), ...env },
     extra: async (fastify) => {
       const output = Type.Object({ days: Type.Integer(), url: Type.String() })
-      fastify.tools.add({ name: 'forecast', description: 'x', effect: 'read', config: Weather, input: Type.Object({}), output, handler: async (_args, { config }) => ({ days: config.WEATHER_DAYS, url: config.WEATHER_URL }) })
-      fastify.tools.add({ name: 'plain', description: 'x', effect: 'read', config: Type.Object({ PLAIN_X: Type.String({ description: 'x' }) }), input: Type.Object({}), output: Type.Object({}), handler: async () => ({}) })
+      fastify.tools.add({ name: 'test_forecast', description: 'x', effect: 'read', config: Weather, input: Type.Object({}), output, handler: async (_args, { config }) => ({ days: config.TEST_WEATHER_DAYS, url: config.TEST_WEATHER_URL }) })
+      fastify.tools.add({ name: 'test_plain', description: 'x', effect: 'read', config: Type.Object({ TEST_PLAIN_X: Type.String({ description: 'x' }) }), input: Type.Object({}), output: Type.Object({}), handler: async () => ({}) })
     }
   })
 
-  const client = mcpClient(await start({ WEATHER_KEY: 'a-good-key', PLAIN_X: 'x', WEATHER_DAYS: '7' }))
-  t.same((await client.call('forecast')).message.result.structuredContent, { days: 7, url: 'https://weather.example.com' })
+  const client = mcpClient(await start({ TEST_WEATHER_KEY: 'a-good-key', TEST_PLAIN_X: 'x', TEST_WEATHER_DAYS: '7' }))
+  t.same((await client.call('test_forecast')).message.result.structuredContent, { days: 7, url: 'https://weather.example.com' })
 
-  await t.rejects(start({ WEATHER_KEY: 'short' }), {
+  await t.rejects(start({ TEST_WEATHER_KEY: 'short' }), {
     code: 'MCP_CONFIG_INVALID',
-    message: 'Portcullis can\'t start, 2 settings are wrong:\n  - WEATHER_KEY must NOT have fewer than 8 characters (tool "forecast")\n  - PLAIN_X is required (tool "plain")'
+    message: 'Portcullis can\'t start, 2 settings are wrong:\n  - TEST_WEATHER_KEY must NOT have fewer than 8 characters (tool "test_forecast")\n  - TEST_PLAIN_X is required (tool "test_plain")'
   })
 })

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -110,4 +110,30 @@ t.test('without the preload every signal counts, and hasPreload says which of th
 
   const { reports } = await start(t, 'preload', 'served')
   t.same(reports, ['preload false then true'])
+})
+
+const failing = `
+  import { bootIsOver, refuseInOneSentence } from '${signals}'
+  const [boot, code, how] = process.argv.slice(1)
+  refuseInOneSentence()
+  if (boot === 'served') bootIsOver()
+  const error = Object.assign(new Error('the sentence'), { code })
+  if (how === 'listened to') process.on('unhandledRejection', () => { console.error('listener') })
+  if (how === 'thrown') throw error
+  Promise.reject(error)
+`
+
+function stderrOf (...args: string[]): { status: number | null, stderr: string } {
+  return spawnSync('env', ['-u', 'NODE_OPTIONS', process.execPath, ...loader, '--input-type=module', '--eval', failing, ...args], { encoding: 'utf8' })
+}
+
+t.test('an error of ours during boot ends the process with its sentence alone, whoever else listens', async (t) => {
+  for (const how of ['thrown', 'rejected', 'listened to']) t.match(stderrOf('booting', 'MCP_X', how), { status: 1, stderr: /^the sentence\n$/ }, how)
+})
+
+t.test('any other error, and one of a server that serves, is told as Node tells it', async (t) => {
+  for (const [boot, code] of [['booting', 'ENOENT'], ['served', 'MCP_X']] as const) {
+    t.match(stderrOf(boot, code, 'rejected'), { status: 1, stderr: /Error: the sentence\n {4}at [^]*code: '/ }, boot)
+    t.match(stderrOf(boot, code, 'listened to').stderr, /^listener\n$/)
+  }
 })

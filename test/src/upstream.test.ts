@@ -123,10 +123,10 @@ t.test('a tool asks a service: within its host list, with the trace of the calle
   const weather = await service(t, (_request, response) => { response.setHeader('content-type', 'application/json').end('{"degrees":21}') })
   const key = 'k'.repeat(10) + 'jdhw8e7h3m'
   const app = await buildApp(t, {
-    env: { ALLOWLIST_PATH: allowing(t, 'forecast'), EGRESS_HOSTS: weather.host, API_KEY: key },
+    env: { ALLOWLIST_PATH: allowing(t, 'test_forecast'), EGRESS_HOSTS: weather.host, API_KEY: key },
     extra: async (fastify) => {
       fastify.tools.add({
-        name: 'forecast',
+        name: 'test_forecast',
         description: 'x',
         effect: 'read',
         input: Type.Object({ url: Type.String() }),
@@ -137,7 +137,7 @@ t.test('a tool asks a service: within its host list, with the trace of the calle
   })
   const client = mcpClient(app, { authorization: `Bearer ${key}`, cookie: 'session=1' })
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
-  const ask = async (url: string, _meta: object): Promise<any> => (await client.request('tools/call', { name: 'forecast', arguments: { url }, _meta })).message.result
+  const ask = async (url: string, _meta: object): Promise<any> => (await client.request('tools/call', { name: 'test_forecast', arguments: { url }, _meta })).message.result
 
   t.same((await ask(weather.url, { traceparent, tracestate: 'a=b', baggage: 'user=1' })).structuredContent, { degrees: 21 })
   const { traceparent: sent, tracestate, baggage, authorization, cookie, 'x-api-key': apiKey } = weather.asked[0]?.headers ?? {}
