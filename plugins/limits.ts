@@ -1,7 +1,8 @@
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { errorCodes, type FastifyPluginAsync, type FastifyReply, type FastifyRequest, type RequestPayload } from 'fastify'
 import fp from 'fastify-plugin'
 import { BatchTooLarge } from '../src/errors.ts'
 import { createAdmission, type Admission } from '../src/limits/admission.ts'
+import { bounded } from '../src/limits/body.ts'
 import { createBuckets, type Take } from '../src/limits/buckets.ts'
 import { callerKey } from '../src/limits/caller.ts'
 import { createInFlight } from '../src/limits/in-flight.ts'
@@ -22,6 +23,8 @@ declare module 'fastify' {
     limits: {
       /** After `authenticate`: refuses a request before its body is read when its principal has too many. */
       gate: Hook
+      /** A preParsing hook: cuts a body that is longer than the principal may send. */
+      body: (request: FastifyRequest, reply: FastifyReply, payload: RequestPayload, done: (error?: Error | null, payload?: RequestPayload) => void) => void
       /** When the body is read: counts what else stands in it, the messages of a batch one by one, and waits for the request's turn. */
       turn: Hook
       /** The third step of `callTool`. */
@@ -118,6 +121,12 @@ const limits: FastifyPluginAsync = async (fastify) => {
     gate: (request, reply, done) => {
       request.receivedAt = Date.now()
       draw(request, reply, 1, (error) => { error === undefined ? takePlace(request, reply, done) : done(error) })
+    },
+    body: (request, _reply, payload, done) => {
+      const { bodyBytes } = fastify.tools.view(request.principal).caller
+      if (bodyBytes >= config.BODY_LIMIT_BYTES) return done(null, payload) // the route's own limit is enough
+      if (Number(request.headers['content-length']) > bodyBytes) return done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE())
+      done(null, bounded(payload, bodyBytes))
     },
     turn: (request, reply, done) => {
       const { body, principal } = request

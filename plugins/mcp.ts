@@ -31,7 +31,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
 
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, body } = toHttpError(error)
-    if (hasMoreThan(config.BODY_LIMIT_BYTES, request.headers)) reply.header('connection', 'close') // or the rest would be read for nothing
+    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' || hasMoreThan(config.BODY_LIMIT_BYTES, request.headers)) reply.header('connection', 'close') // or the rest would be read for nothing
     if (error.code === 'MCP_OVERLOADED' || error.code === 'MCP_TOO_MANY_REQUESTS') return reply.code(status).send(body) // told once, by whoever refuses
     if (status >= 500) request.log.error({ err: error }, 'request failed')
     else request.log.warn({ code: error.code, status, reason: (error as { reason?: string }).reason, ip: request.ip }, 'request refused')
@@ -53,6 +53,8 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   fastify.addHook('onRequest', fastify.authenticate)
   fastify.addHook('onRequest', fastify.limits.gate)
   fastify.addHook('onRequest', (request, _reply, done) => { done(isEncoded(request.headers) ? new BodyEncoded() : undefined) })
+
+  fastify.addHook('preParsing', (request, reply, payload, done) => { fastify.limits.body(request, reply, payload, done) })
 
   fastify.addHook('preHandler', (request, reply, done) => {
     if (isTooComplex(request.body)) return done(new BodyTooComplex())

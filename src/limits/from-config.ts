@@ -5,6 +5,6 @@ import type { Limits } from './limits.ts'
 export function limitsFrom (config: Config): Limits {
   return {
     call: { perMinute: config.RATE_LIMIT_PER_MINUTE || Infinity, concurrency: Infinity, timeoutMs: config.CALL_TIMEOUT_MS, resultBytes: config.RESULT_LIMIT_BYTES },
-    caller: { attemptsPerMinute: config.ATTEMPT_LIMIT_PER_MINUTE || Infinity, concurrency: config.CALL_CONCURRENCY_PER_PRINCIPAL, queue: config.CALL_QUEUE_PER_PRINCIPAL }
+    caller: { attemptsPerMinute: config.ATTEMPT_LIMIT_PER_MINUTE || Infinity, concurrency: config.CALL_CONCURRENCY_PER_PRINCIPAL, queue: config.CALL_QUEUE_PER_PRINCIPAL, bodyBytes: config.BODY_LIMIT_BYTES }
   }
 }

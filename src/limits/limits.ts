@@ -17,13 +17,15 @@ export interface CallerLimits {
   concurrency: number
   /** Calls that wait for their turn. */
   queue: number
+  /** Longest request body. */
+  bodyBytes: number
 }
 
 export interface Limits { call: CallLimits, caller: CallerLimits }
 
 export const unlimited: Limits = {
   call: { perMinute: Infinity, concurrency: Infinity, timeoutMs: Infinity, resultBytes: Infinity },
-  caller: { attemptsPerMinute: Infinity, concurrency: Infinity, queue: Infinity }
+  caller: { attemptsPerMinute: Infinity, concurrency: Infinity, queue: Infinity, bodyBytes: Infinity }
 }
 
 /** What a role of the allowlist, or the whole of it, says about limits. */
@@ -33,7 +35,7 @@ export interface LimitsRule extends Partial<CallLimits & CallerLimits> { tools?:
 export interface Rules { everybody: LimitsRule, rules: readonly LimitsRule[] }
 
 const ratesPerMinute = ['perMinute', 'attemptsPerMinute']
-const smallest: Record<keyof (CallLimits & CallerLimits), number> = { perMinute: 0, concurrency: 1, timeoutMs: 1, resultBytes: 1, attemptsPerMinute: 0, queue: 0 }
+const smallest: Record<keyof (CallLimits & CallerLimits), number> = { perMinute: 0, concurrency: 1, timeoutMs: 1, resultBytes: 1, attemptsPerMinute: 0, queue: 0, bodyBytes: 1 }
 const ofTool: string[] = ['perMinute', 'concurrency', 'timeoutMs', 'resultBytes'] satisfies Array<keyof CallLimits>
 
 /**
@@ -76,7 +78,7 @@ export function callLimits (defaults: CallLimits, name: string, declared: Partia
 /** The limits of a principal on the server, from the rules of its roles. */
 export function callerLimits (defaults: CallerLimits, { rules, everybody }: Rules): CallerLimits {
   const resolve = (key: keyof CallerLimits): number => mostGenerous(rules.map((rule) => rule[key])) ?? everybody[key] ?? defaults[key]
-  return { attemptsPerMinute: resolve('attemptsPerMinute'), concurrency: resolve('concurrency'), queue: resolve('queue') }
+  return { attemptsPerMinute: resolve('attemptsPerMinute'), concurrency: resolve('concurrency'), queue: resolve('queue'), bodyBytes: resolve('bodyBytes') }
 }
 
 /** Concurrency without a tool is that of all tools together. */

@@ -202,6 +202,27 @@ t.test('the file\'s limits hold for roles and tools, from the moment it changes'
   t.equal(outcomeOf((await call('long')).message), 'ok', 'é has two bytes, quotes and key have eleven')
 })
 
+t.test('a body that is longer than its sender may send is cut while it arrives', async (t) => {
+  const { app, clientOf } = await serverWith(t, { allowlist: 'roles: { user: { allow: ["*"], limits: { bodyBytes: 600 } }, more: { allow: ["*"], limits: { bodyBytes: 1000000000 } } }' })
+  const { call } = clientOf(alice)
+  t.equal(outcomeOf((await call('echo')).message), 'ok')
+  const long = { text: 'x'.repeat(600) }
+  const { status, message, headers } = await call('echo', long)
+  t.equal(status, 413)
+  t.match(message.error, { code: -32600, message: 'The body is larger than this server accepts' })
+  t.equal(headers.connection, 'close')
+  t.match((await clientOf({ ...bob, roles: ['user', 'more'] }).call('echo', long)).message.result.content[0].text, /^arguments has no "text"/, 'another role may send more')
+
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+  socket.on('error', () => {}) // the server may close while we still send
+  socket.write(`POST /mcp HTTP/1.1\r\nHost: localhost\r\n${Object.entries(principalHeader(alice)).map(([name, value]) => `${name}: ${value}\r\n`).join('')}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${'12c\r\n'}${'x'.repeat(300)}\r\n12c\r\n${'x'.repeat(300)}\r\n`)
+  socket.write(`12c\r\n${'x'.repeat(300)}\r\n`) // the last chunk never comes
+  const [head] = await once(socket, 'data')
+  t.match(String(head), /^HTTP\/1\.1 413 /)
+  socket.destroy()
+})
+
 t.test('what a tool declares about itself holds', async (t) => {
   const { clientOf } = await serverWith(t, { env: { RATE_LIMIT_PER_MINUTE: '100', RESULT_LIMIT_BYTES: '1010' }, limits: { perMinute: 2 } })
   const { call } = clientOf(alice)

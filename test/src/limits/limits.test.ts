@@ -1,7 +1,7 @@
 import t from 'tap'
 import { callerLimits, callLimits, limitsFault, parseLimits, unlimited } from '../../../src/limits/limits.ts'
 
-const defaults = { call: { perMinute: 600, concurrency: Infinity, timeoutMs: 30_000, resultBytes: 1000 }, caller: { attemptsPerMinute: 3000, concurrency: 16, queue: 64 } }
+const defaults = { call: { perMinute: 600, concurrency: Infinity, timeoutMs: 30_000, resultBytes: 1000 }, caller: { attemptsPerMinute: 3000, concurrency: 16, queue: 64, bodyBytes: 1000 } }
 const invalid = (reason: string): Error => new Error(reason)
 const rule = (value: unknown) => parseLimits('limits', value, invalid)
 
@@ -28,8 +28,8 @@ t.test('concurrency of a role is that of all its calls, of a tool that of its ow
   t.equal(callLimits(defaults.call, 'search', {}, rules).concurrency, 2)
   t.equal(callLimits(defaults.call, 'other', { concurrency: 9 }, rules).concurrency, 9)
   t.equal(callLimits(defaults.call, 'other', {}, rules).concurrency, Infinity)
-  t.same(callerLimits(defaults.caller, rules), { concurrency: 4, queue: 0, attemptsPerMinute: Infinity })
-  t.same(callerLimits(defaults.caller, { rules: [], everybody: rule({ concurrency: 3 }) }), { concurrency: 3, queue: 64, attemptsPerMinute: 3000 })
+  t.same(callerLimits(defaults.caller, rules), { concurrency: 4, queue: 0, attemptsPerMinute: Infinity, bodyBytes: 1000 })
+  t.same(callerLimits(defaults.caller, { rules: [], everybody: rule({ concurrency: 3 }) }), { concurrency: 3, queue: 64, attemptsPerMinute: 3000, bodyBytes: 1000 })
   t.same(callerLimits(unlimited.caller, { rules: [], everybody: {} }), unlimited.caller)
 })
 
