@@ -63,6 +63,10 @@ const flat: fc.Arbitrary<Policy> = subset([...names, 'no_such_tool', 'ALPHA', 'b
 const byRole: fc.Arbitrary<Policy> = fc.array(fc.tuple(fc.constantFrom(...roleNames), subset(names)), { minLength: 1, maxLength: 6 })
   .map((grants) => ({ digest: '', allows: ({ roles }, name) => grants.some(([role, tools]) => roles.includes(role) && (tools as string[]).includes(name)) }))
 
+const entries = fc.subarray([...names, '*', 'al*', '*a', 'get_*_status', 'b*a', 'nothing_*'], { maxLength: 4 })
+const rolesOfFile: fc.Arbitrary<Policy> = fc.dictionary(fc.constantFrom('anonymous', 'default', 'reader', 'a', 'b', 'constructor'), fc.record({ allow: entries, deny: entries }), { minKeys: 1, maxKeys: 4 })
+  .map((roles) => parseAllowlist(`roles: ${JSON.stringify(roles)}`, 'x'))
+
 const askedNames = fc.oneof(
   { weight: 9, arbitrary: fc.constantFrom<string>(...names) },
   { weight: 2, arbitrary: fc.constantFrom('ALPHA', 'Alpha', 'alpha ', ' alpha', 'alpha\0', 'alpha\u200b', '\u0430lpha', 'аlpha', 'ａｌｐｈａ', 'alpha__', 'alph', 'tools/alpha', 'alpha%5F', '../alpha', 'alpha,beta', 'constructor', '__proto__', 'toString', 'hasOwnProperty', '', 'x'.repeat(3000), '=?base64?YWxwaGE=?=') },
@@ -149,7 +153,7 @@ t.test('no policy, principal or request lets a denied tool list, run or show', a
   const seen: Record<string, number> = {}
   const count = (what: string): void => { seen[what] = (seen[what] ?? 0) + 1 }
 
-  await fc.assert(fc.asyncProperty(fc.subarray([...names], { minLength: 2 }), fc.oneof(flat, byRole), fc.array(fc.tuple(principals, shapes), { minLength: 2, maxLength: 4 }), async (registered, chosen, requests) => {
+  await fc.assert(fc.asyncProperty(fc.subarray([...names], { minLength: 2 }), fc.oneof(flat, byRole, rolesOfFile), fc.array(fc.tuple(principals, shapes), { minLength: 2, maxLength: 4 }), async (registered, chosen, requests) => {
     current = { digest: `policy ${digests++}`, allows: chosen.allows }
     for (const [principal, shape] of requests) {
       const allowed = registered.filter((name) => chosen.allows(principal, name))
