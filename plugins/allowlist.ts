@@ -32,6 +32,7 @@ const allowlist: FastifyPluginAsync = async (fastify) => {
     get digest () { return current.digest },
     unmatched: (toolNames) => current.unmatched(toolNames),
     allows: (principal, toolName) => current.allows(principal, toolName),
+    rolesOf: (principal) => current.rolesOf?.(principal) ?? [],
     limits: (principal, toolName) => current.limits?.(principal, toolName) ?? noRules,
     explain: (role, toolName) => current.explain(role, toolName)
   } satisfies Allowlist)

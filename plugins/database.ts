@@ -15,8 +15,8 @@ declare module 'fastify' {
     db: {
       /** A connection for one call, taken at its first statement; to the server's database, or to one that a tool names. */
       lend: (database?: string) => Lease
-      /** A few connections beside the pool, for statements that must not wait behind calls: each is short. */
-      control: pg.Pool
+      /** A few connections beside the pool of calls, for what must not wait behind them; closed with the server. */
+      beside: (purpose: string, connections: number) => pg.Pool
       /** Whether the database answers, asked on a connection of its own; never rejects. */
       probe: () => Promise<boolean>
       status: () => Promise<DatabaseStatus>
@@ -41,7 +41,7 @@ const database: FastifyPluginAsync = async (fastify) => {
   await fastify.register(fastifyPostgres, poolOptions(config, url))
   const { pool } = fastify.pg
   const closers: Closers = []
-  const { lend, control } = await opened(fastify, pool, address, closers)
+  const lend = await opened(fastify, pool, address, closers)
   fastify.pressure.watch({ name: 'database pool', isPressing: () => pool.waitingCount >= maxWaiting(config) })
 
   const probe = createProbe(url)
@@ -49,7 +49,7 @@ const database: FastifyPluginAsync = async (fastify) => {
 
   fastify.decorate('db', {
     lend: withNamedDatabases(fastify, lend, closers),
-    control,
+    beside: (purpose, connections) => beside(fastify, url, purpose, connections, closers),
     probe: probe.ask,
     status: async () => ({
       status: await probe.ask() ? 'healthy' : 'unhealthy',
@@ -62,17 +62,22 @@ const database: FastifyPluginAsync = async (fastify) => {
 }
 
 /** Waits, warms and watches; what it opens besides the pool is closed with `onClose`. */
-async function opened (fastify: FastifyInstance, pool: pg.Pool, { variable, url }: DatabaseAddress, onClose: Closers): Promise<{ lend: () => Lease, control: pg.Pool }> {
+async function opened (fastify: FastifyInstance, pool: pg.Pool, { variable, url }: DatabaseAddress, onClose: Closers): Promise<() => Lease> {
   const { DB_POOL_MIN: min } = fastify.config
   watch(pool, fastify.log)
   await warm(pool, min, variable)
-  const control = new pg.Pool({ connectionString: url, max: 2, connectionTimeoutMillis: 5_000, application_name: `${fastify.config.SERVICE_NAME}-control` })
-  watch(control, fastify.log)
-  onClose.push(async () => { await control.end() })
+  const control = beside(fastify, url, 'control', 2, onClose)
   const cancel = (pid: number): void => {
     control.query('select pg_cancel_backend($1)', [pid]).catch((error) => { fastify.log.warn({ code: error.code }, 'a statement could not be cancelled; it runs until its timeout') })
   }
-  return { lend: createLender(pool, { maxWaiting: maxWaiting(fastify.config), cancel }), control }
+  return createLender(pool, { maxWaiting: maxWaiting(fastify.config), cancel })
+}
+
+function beside (fastify: FastifyInstance, url: string, purpose: string, connections: number, onClose: Closers): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max: connections, connectionTimeoutMillis: 5_000, application_name: `${fastify.config.SERVICE_NAME}-${purpose}` })
+  watch(pool, fastify.log)
+  onClose.push(async () => { await pool.end() })
+  return pool
 }
 
 /** Opens the other databases once every tool is known. */
@@ -87,7 +92,7 @@ function withNamedDatabases (fastify: FastifyInstance, lend: () => Lease, closer
       await untilAnswering({ variable, url }, bootBudgetMs(fastify), fastify.log)
       const pool = new pg.Pool(poolOptions(fastify.config, url))
       closers.push(async () => { await pool.end() })
-      lenders.set(name, (await opened(fastify, pool, { variable, url }, closers)).lend)
+      lenders.set(name, await opened(fastify, pool, { variable, url }, closers))
     }))
   })
 

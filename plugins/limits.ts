@@ -1,16 +1,17 @@
 import { errorCodes, type FastifyPluginAsync, type FastifyReply, type FastifyRequest, type RequestPayload } from 'fastify'
 import fp from 'fastify-plugin'
-import { BatchTooLarge } from '../src/errors.ts'
+import { BatchTooLarge, ClientGone, LimitsStoreRefused, oneLine } from '../src/errors.ts'
 import { createAdmission, type Admission } from '../src/limits/admission.ts'
 import { bounded } from '../src/limits/body.ts'
-import { createBuckets, type Take } from '../src/limits/buckets.ts'
+import { createBuckets, waitFor, type Take } from '../src/limits/buckets.ts'
 import { callerKey } from '../src/limits/caller.ts'
 import { createInFlight } from '../src/limits/in-flight.ts'
 import { createLeases } from '../src/limits/leases.ts'
 import { soonMs, tooBusy, tooMany, type Quota } from '../src/limits/refusals.ts'
-import { createLimitsStage } from '../src/limits/stage.ts'
+import { createEnter, createLimitsStage, type Entry } from '../src/limits/stage.ts'
 import { askPostgres } from '../src/limits/store.ts'
 import { createTurns } from '../src/limits/turns.ts'
+import { toolsCallsOf } from '../src/mcp/body.ts'
 import type { Stages } from '../src/mcp/call-tool.ts'
 import { overloadTexts } from '../src/pressure.ts'
 import { createSpellLog } from '../src/spell-log.ts'
@@ -25,7 +26,7 @@ declare module 'fastify' {
       gate: Hook
       /** A preParsing hook: cuts a body that is longer than the principal may send. */
       body: (request: FastifyRequest, reply: FastifyReply, payload: RequestPayload, done: (error?: Error | null, payload?: RequestPayload) => void) => void
-      /** When the body is read: counts what else stands in it, the messages of a batch one by one, and waits for the request's turn. */
+      /** When the body is read: counts what else stands in it, the messages of a batch one by one, waits for the request's turn and lets its call in. */
       turn: Hook
       /** The third step of `callTool`. */
       stage: Stages['limits']
@@ -38,6 +39,8 @@ declare module 'fastify' {
     givePlaceBack: (() => void) | null
     /** Epoch milliseconds. */
     receivedAt: number
+    /** What the limits said of the one call of the body. */
+    entry: Entry | undefined
   }
 }
 
@@ -48,16 +51,22 @@ const streamsPerPrincipal = 128 // of the 1,024 that the SDK keeps open
 const limits: FastifyPluginAsync = async (fastify) => {
   const { config, log } = fastify
   const { take, forgetFull } = config.LIMITS_STORE === 'memory' ? createBuckets() : shared()
-  const inFlight = createInFlight(config.CALL_CONCURRENCY + config.CALL_QUEUE)
+  const concurrency = config.CALL_CONCURRENCY ?? config.DB_POOL_MAX
+  const inFlight = createInFlight(concurrency + config.CALL_QUEUE)
   const streams = createInFlight(Infinity)
   const turns = createTurns()
   const maxWaitMs = Math.min(config.CALL_QUEUE_TIMEOUT_MS, config.CALL_TIMEOUT_MS / 2)
-  const admission = createAdmission({ concurrency: config.CALL_CONCURRENCY, queue: config.CALL_QUEUE, maxWaitMs: config.CALL_QUEUE_TIMEOUT_MS })
+  const admission = createAdmission({ concurrency, queue: config.CALL_QUEUE, maxWaitMs: config.CALL_QUEUE_TIMEOUT_MS })
+  const enter = createEnter(take, admission)
   const overLimits = createSpellLog(log, { begins: 'a principal is over its limits: its requests are refused', ends: 'no principal is over its limits any more' })
   const overload = createSpellLog(log, overloadTexts)
+  const storeFails = createSpellLog(log, { begins: 'LIMITS_STORE=postgres does not answer: requests are refused', ends: 'LIMITS_STORE=postgres answers again' })
 
   function shared (): { take: Take, forgetFull: () => void } {
-    const store = askPostgres(fastify.db.control)
+    const store = askPostgres(fastify.db.beside('limits', 1))
+    fastify.addHook('onReady', async () => {
+      await Promise.all([store.ask('boot', 1, 0, 0, false), store.forgetFull()]).catch((error) => { throw oneLine(new LimitsStoreRefused(error.cause?.code ?? 'no code')) })
+    })
     const leases = createLeases(store.ask)
     return {
       take: leases.take,
@@ -78,13 +87,21 @@ const limits: FastifyPluginAsync = async (fastify) => {
     return tooBusy(reply)
   }
 
-  /** Draws on the budget of a principal that refused messages draw on too. */
-  function draw (request: FastifyRequest, reply: FastifyReply, messages: number, done: Done): void {
+  /** Draws on the budget of a principal that refused messages draw on too. `again`: messages that the next try draws before. */
+  function draw (request: FastifyRequest, reply: FastifyReply, messages: number, done: Done, again = 0): void {
     const { attemptsPerMinute } = fastify.tools.view(request.principal).caller
-    const told = (waitMs: number): void => { done(waitMs === 0 ? undefined : refuseCaller(request, reply, { name: 'attempts', most: attemptsPerMinute, isPerMinute: true }, waitMs)) }
+    const told = (waitMs: number): void => {
+      if (waitMs === 0) return done()
+      done(refuseCaller(request, reply, { name: 'attempts', most: attemptsPerMinute, isPerMinute: true }, waitMs + (again === 0 ? 0 : waitFor(again, attemptsPerMinute))))
+    }
     const waitMs = take(`attempts ${callerKey(request.principal)}`, attemptsPerMinute, messages)
     if (typeof waitMs === 'number') told(waitMs)
-    else waitMs.then(told, () => { done(refuseAll(reply, 'store of the limits')) })
+    else {
+      waitMs.then(told, (error) => {
+        storeFails.refused(String(error.cause?.code))
+        done(tooBusy(reply))
+      })
+    }
   }
 
   function takePlace (request: FastifyRequest, reply: FastifyReply, done: Done): void {
@@ -107,19 +124,44 @@ const limits: FastifyPluginAsync = async (fastify) => {
     done()
   }
 
+  /** A request that is one call waits here, where it costs nothing yet; the calls of a batch wait one by one in `callTool`. */
+  function letIn (request: FastifyRequest, reply: FastifyReply, done: Done): void {
+    const { body, principal, receivedAt } = request
+    const tool = Array.isArray(body) ? undefined : toolsCallsOf(body)[0]?.params.name
+    const limits = tool === undefined ? undefined : fastify.tools.view(principal).limits.get(tool)
+    if (tool === undefined || limits === undefined) return done()
+
+    const gone = new AbortController()
+    reply.raw.once('close', () => {
+      gone.abort()
+      if (typeof request.entry === 'function') request.entry() // no lane came to the call
+    })
+    enter({ principal, tool, limits, deadline: receivedAt + Math.min(config.CALL_TIMEOUT_MS, limits.call.timeoutMs), signal: gone.signal }).then((entry) => {
+      request.entry = entry
+      if (typeof entry === 'function') return done()
+      if (entry.reason === 'queue_full') return done(refuseCaller(request, reply, { name: 'requests', most: limits.caller.concurrency + limits.caller.queue }, entry.retryAfterMs))
+      if (entry.outcome === 'unavailable') return done(refuseAll(reply, 'calls that wait for their turn'))
+      done()
+    }, (error) => {
+      if (gone.signal.aborted) return done(new ClientGone())
+      storeFails.refused(String(error.cause?.code))
+      done(tooBusy(reply))
+    })
+  }
+
   /** The messages of a batch count one by one; the gate has counted the first. */
   function countBatch (request: FastifyRequest, reply: FastifyReply, messages: number, done: Done): void {
     const { attemptsPerMinute } = fastify.tools.view(request.principal).caller
     if (messages > attemptsPerMinute) return done(new BatchTooLarge(String(attemptsPerMinute)))
     if (messages < 2) return done()
-    draw(request, reply, messages - 1, done)
+    draw(request, reply, messages - 1, done, 1)
   }
 
   fastify.decorateRequest('givePlaceBack', null)
   fastify.decorateRequest('receivedAt', 0)
+  fastify.decorateRequest('entry', undefined)
   fastify.decorate('limits', {
     gate: (request, reply, done) => {
-      request.receivedAt = Date.now()
       draw(request, reply, 1, (error) => { error === undefined ? takePlace(request, reply, done) : done(error) })
     },
     body: (request, _reply, payload, done) => {
@@ -130,19 +172,20 @@ const limits: FastifyPluginAsync = async (fastify) => {
     },
     turn: (request, reply, done) => {
       const { body, principal } = request
-      const counted: Done = (error) => { error === undefined ? turns.wait(callerKey(principal), done) : done(error) }
+      request.receivedAt = Date.now()
+      const counted: Done = (error) => { error === undefined ? turns.wait(callerKey(principal), () => { reply.raw.destroyed ? done(new ClientGone()) : letIn(request, reply, done) }) : done(error) }
       if (Array.isArray(body)) countBatch(request, reply, body.length, counted)
       else if (isStream(body)) keepOpen(request, reply, counted)
       else counted()
     },
-    stage: createLimitsStage(take, admission),
+    stage: createLimitsStage(enter),
     stats: admission.stats
   })
 
   const forgetting = setInterval(forgetFull, forgetEveryMs).unref()
   fastify.addHook('onClose', async () => {
     clearInterval(forgetting)
-    for (const spell of [overLimits, overload]) spell.close()
+    for (const spell of [overLimits, overload, storeFails]) spell.close()
   })
 }
 
@@ -152,6 +195,7 @@ function isStream (body: unknown): boolean {
 
 /** Until the answer is out or the client is gone: only the reply's own 'close' comes in either case. */
 function untilClosed (request: FastifyRequest, reply: FastifyReply, leave: () => void): void {
+  if (reply.raw.destroyed) return leave() // while it was asked who it is, or how often it came
   const giveBack = (): void => {
     reply.raw.off('close', giveBack)
     leave()

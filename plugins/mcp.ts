@@ -1,9 +1,10 @@
-import type { FastifyError, FastifyPluginAsync } from 'fastify'
+import type { FastifyError, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { createAddressCheck } from '../src/addresses.ts'
 import { AddressNotServed, BatchRefused, BodyEncoded, BodyTooComplex, ForeignHost, IdsRefused } from '../src/errors.ts'
 import { hasMoreThan, headerValues, isEncoded } from '../src/headers.ts'
 import { createHostGuard, splitList } from '../src/hosts.ts'
+import type { Entry } from '../src/limits/stage.ts'
 import type { Decision } from '../src/mcp/attempt.ts'
 import { decide, hasBadIds, isTooComplex, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
 import { toHttpError, toWebRequest } from '../src/mcp/http.ts'
@@ -18,6 +19,7 @@ declare module 'fastify' {
   }
 }
 
+const toldOnce = new Set(['MCP_OVERLOADED', 'MCP_TOO_MANY_REQUESTS', 'MCP_ISSUER_UNAVAILABLE'])
 const nobodyAsked: ReadonlyMap<string, Decision> = new Map()
 
 /** POST /mcp (other methods answer 405): Host, Origin, credentials and allowlist are checked here, then a lane answers. */
@@ -32,7 +34,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, body } = toHttpError(error)
     if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' || hasMoreThan(config.BODY_LIMIT_BYTES, request.headers)) reply.header('connection', 'close') // or the rest would be read for nothing
-    if (error.code === 'MCP_OVERLOADED' || error.code === 'MCP_TOO_MANY_REQUESTS') return reply.code(status).send(body) // told once, by whoever refuses
+    if (toldOnce.has(error.code)) return reply.code(status).send(body) // told once, by whoever refuses
     if (status >= 500) request.log.error({ err: error }, 'request failed')
     else request.log.warn({ code: error.code, status, reason: (error as { reason?: string }).reason, ip: request.ip }, 'request refused')
     return reply.code(status).send(body)
@@ -86,10 +88,9 @@ const mcp: FastifyPluginAsync = async (fastify) => {
     handler: async (request, reply) => {
       // The request's own 'close' comes when its body has been read; only the reply knows that the client is gone.
       const gone = new AbortController()
-      if (reply.raw.destroyed) gone.abort() // while it waited for its turn
       reply.raw.once('close', () => { if (!reply.raw.writableFinished) gone.abort() })
       const { body, principal, decisions, receivedAt } = request
-      return await reply.send(await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions, receivedAt, oddArguments: takeOddArguments(body) }))
+      return await reply.send(await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions, receivedAt, takeEntry: () => takeEntry(request), oddArguments: takeOddArguments(body) }))
     }
   })
 
@@ -97,6 +98,13 @@ const mcp: FastifyPluginAsync = async (fastify) => {
     await drain.wait(config.SHUTDOWN_GRACE_MS * 0.8) // the rest is for telling the callers and closing
     await lane?.close()
   })
+}
+
+/** What the limits said of the call of a request; theirs no longer. */
+function takeEntry (request: FastifyRequest): Entry | undefined {
+  const { entry } = request
+  request.entry = undefined
+  return entry
 }
 
 export default fp(mcp, {

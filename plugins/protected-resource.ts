@@ -11,9 +11,9 @@ const protectedResource: FastifyPluginAsync = async (fastify) => {
     done()
   })
   for (const url of metadataPaths) {
-    fastify.get(url, (_request, reply) => reply.type('application/json').send(metadata))
+    fastify.get(url, { config: { sheds: false } }, (_request, reply) => reply.type('application/json').send(metadata))
     // SDK clients send MCP-Protocol-Version along, for which browsers ask first
-    fastify.options(url, (_request, reply) => reply.code(204).headers({ 'access-control-allow-methods': 'GET, HEAD', 'access-control-allow-headers': '*' }).send())
+    fastify.options(url, { config: { sheds: false } }, (_request, reply) => reply.code(204).headers({ 'access-control-allow-methods': 'GET, HEAD', 'access-control-allow-headers': '*' }).send())
   }
 }
 

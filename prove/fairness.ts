@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { countsOf, openLoop, percentile, type Answered } from './load/open-loop.ts'
+import { countsOf, openLoop, ownLag, percentile, type Answered } from './load/open-loop.ts'
 import { holding, withServer } from './load/server.ts'
 
 // npm run prove:fairness (R3): what others notice of one principal that asks fifty times as much as each of them.
@@ -21,7 +21,7 @@ await withServer(normal + 1, {}, async ({ url, keys }) => {
     calm.push(...await latencies(await openLoop(url, headers, body, usual, seconds), others))
     const storm = await openLoop(url, headers, body, [...usual, { key: abuser, perSecond: times * perSecond }], seconds)
     stormy.push(...await latencies(storm, others))
-    console.log(`round ${round + 1}: the abuser asked ${times * perSecond} times a second: ${countsOf(storm.get(abuser) ?? [])}`)
+    console.log(`round ${round + 1}: the abuser asked ${times * perSecond} times a second: ${countsOf(storm.get(abuser) ?? [])}; the asking process was late by ${ownLag()}`)
   }
   const [before, during] = [percentile(calm, 0.99), percentile(stormy, 0.99)]
   console.log(`${normal} others at ${perSecond} a second each: p50 ${percentile(calm, 0.5).toFixed(1)} ms alone, ${percentile(stormy, 0.5).toFixed(1)} ms beside it; p99 ${before.toFixed(1)} ms alone, ${during.toFixed(1)} ms beside it: ${(during / before).toFixed(2)} × (limit 2)`)

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { setTimeout as delay } from 'node:timers/promises'
-import { closedLoop, countsOf, openLoop, percentile, type Answered } from './load/open-loop.ts'
+import { closedLoop, countsOf, openLoop, ownLag, percentile, type Answered } from './load/open-loop.ts'
 import { holding, withServer } from './load/server.ts'
 
 // npm run prove:overload (R2): what is answered in time when many times more is asked than can be.
@@ -27,7 +27,7 @@ await withServer(callers, env, async ({ url, keys }) => {
     const before = performance.now()
     while ((await closedLoop(url, headers, body, keys.slice(0, 1), 0.001)).some((answer) => !isInTime(answer))) await delay(1)
     const drainedMs = performance.now() - before
-    console.log(`${factor} ×: ${answers.length} asked, ${goodput.toFixed(0)} a second in time (${(100 * goodput / peak).toFixed(0)} % of peak); ${countsOf(answers)}; shed p50 ${percentile(shed, 0.5).toFixed(1)} ms, p99 ${percentile(shed, 0.99).toFixed(1)} ms; idle again after ${drainedMs.toFixed(0)} ms`)
+    console.log(`${factor} ×: ${answers.length} asked, ${goodput.toFixed(0)} a second in time (${(100 * goodput / peak).toFixed(0)} % of peak); ${countsOf(answers)}; shed p50 ${percentile(shed, 0.5).toFixed(1)} ms, p99 ${percentile(shed, 0.99).toFixed(1)} ms; idle again after ${drainedMs.toFixed(0)} ms; the asking process was late by ${ownLag()}`)
     if (goodput < 0.9 * Math.min(peak, factor * peak)) faults.push(`goodput at ${factor} × is ${(100 * goodput / peak).toFixed(0)} % of peak, less than 90 %`)
     if (answers.some(({ outcome }) => outcome === 'failed')) faults.push(`requests failed at ${factor} ×`)
     if (drainedMs > 1_000) faults.push(`drained after ${drainedMs.toFixed(0)} ms at ${factor} ×`)

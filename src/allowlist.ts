@@ -60,6 +60,7 @@ function flat (named: string[], everybody: LimitsRule, digest: string): Allowlis
     digest,
     unmatched: (toolNames) => [...named, ...toolsOf(everybody)].filter((name) => !toolNames.includes(name)),
     limits: () => ({ everybody, rules: [] }),
+    rolesOf: () => [],
     allows: (_principal, toolName) => tools.has(toolName),
     explain: (_role, toolName) => named.includes(toolName)
       ? { allowed: true, because: `allowed_tools names ${toolName}, for every role` }
@@ -83,6 +84,7 @@ function withRoles (rules: ReadonlyMap<string, Rule>, everybody: LimitsRule, dig
       return [...entries].filter((entry) => !toolNames.some((name) => matches(entry, name)))
     },
     allows: ({ roles }: Principal, toolName) => roles.some((role) => explain(role, toolName).allowed),
+    rolesOf: ({ roles }) => roles.filter((role) => rules.has(role)),
     limits: ({ roles }, toolName) => ({
       everybody,
       rules: roles.filter((role) => toolName === undefined || explain(role, toolName).allowed).flatMap((role) => rules.get(role)?.limits ?? [])

@@ -105,6 +105,12 @@ export const BodyEncoded = createError('MCP_BODY_ENCODED', 'Send the body withou
 /** Answered for a batch in a revision that has none. */
 export const BatchRefused = createError('MCP_BATCH_REFUSED', 'Batches exist in revision 2025-03-26 only; send one message at a time', 400)
 
+/** Ends a request whose client left before anything was done for it. */
+export const ClientGone = createError('MCP_CLIENT_GONE', 'The client has closed the connection', 499)
+
+/** Thrown at boot when LIMITS_STORE=postgres can't be used. */
+export const LimitsStoreRefused = createError<[string]>('MCP_LIMITS_STORE_REFUSED', 'LIMITS_STORE=postgres can\'t use the table rate_limits (%s); run the migrations and grant select, insert, update and delete on it to the role of DATABASE_URL', 500)
+
 /** Answered for a batch that no wait would make room for. */
 export const BatchTooLarge = createError<[string]>('MCP_BATCH_TOO_LARGE', 'A batch may hold at most %s messages here; send smaller ones', 400)
 

@@ -8,6 +8,8 @@ export interface SpellLog {
 
 export interface SpellTexts { begins: string, ends: string }
 
+const maxSources = 100
+
 /** @param quietMs a spell is over when nothing was refused for so long */
 export function createSpellLog (log: Pick<FastifyBaseLogger, 'warn' | 'info'>, { begins, ends }: SpellTexts, quietMs = 5_000): SpellLog {
   const sources = new Set<string>()
@@ -27,7 +29,7 @@ export function createSpellLog (log: Pick<FastifyBaseLogger, 'warn' | 'info'>, {
       refused++
       if (ending === undefined) ending = setTimeout(end, quietMs).unref()
       else ending.refresh()
-      if (sources.has(source)) return
+      if (sources.has(source) || sources.size >= maxSources) return
       sources.add(source)
       log.warn({ source }, begins)
     },

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface Answered { outcome: 'ok' | 'shed' | 'refused' | 'failed', status: number, ms: number }
@@ -56,6 +57,16 @@ async function send (agent: Agent, url: string, headers: Record<string, string>,
     })
     sending.on('error', () => { end('failed', 0) }).end(body)
   })
+}
+
+const lag = monitorEventLoopDelay({ resolution: 10 })
+lag.enable()
+
+/** How late this process itself was, which is in every figure that it measures; since the last question. */
+export function ownLag (): string {
+  const text = `p50 ${(lag.percentile(50) / 1e6).toFixed(0)} ms, p99 ${(lag.percentile(99) / 1e6).toFixed(0)} ms`
+  lag.reset()
+  return text
 }
 
 /** How many ended how, in words. */

@@ -29,6 +29,8 @@ interface Waiting extends Ask { cost: number, since: number, start: () => void, 
 /** What one caller has running and waiting. */
 class Flow {
   running = 0
+  /** So many that others find room, whatever its limits are. */
+  readonly most: number
   readonly runningOf = new Map<string, number>()
   readonly waiting: Waiting[] = []
   /** What those that wait will take, milliseconds. */
@@ -36,8 +38,12 @@ class Flow {
   /** Milliseconds of work that the caller may still start before the next caller's turn. */
   deficit = 0
 
+  constructor (most: number) {
+    this.most = most
+  }
+
   mayRun ({ tool, call, limits }: Ask): boolean {
-    return this.running < limits.concurrency && (this.runningOf.get(tool) ?? 0) < call.concurrency
+    return this.running < Math.min(limits.concurrency, this.most) && (this.runningOf.get(tool) ?? 0) < call.concurrency
   }
 
   /** The call to let in next: the oldest, or, once calls wait too long, the newest: the old ones' callers may have given up. */
@@ -60,7 +66,8 @@ class Flow {
 
 const firstGuessMs = 10
 export const patienceMs = 100
-const [leastCostMs, mostCostMs] = [1, 1_000]
+const leastCostMs = 1
+const mostOfOne = 3 / 4
 
 /**
  * Lets so many calls run at a time and the rest wait, each caller in a queue of its own. Callers take turns by deficit
@@ -74,6 +81,7 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
   /** Callers with calls that wait, in the order of their turns. */
   const turns = new Set<Flow>()
   const costs = new Map<string, number>()
+  const most = Math.max(1, Math.floor(concurrency * mostOfOne))
   let dearestMs = firstGuessMs
   let running = 0
   let waiting = 0
@@ -81,7 +89,7 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
   /** A function that ends the turn, a promise of one, or why there is none. */
   function enter (ask: Ask): (() => void) | TurnedAway | Promise<(() => void) | TurnedAway> {
     let flow = flows.get(ask.caller)
-    if (flow === undefined) flows.set(ask.caller, flow = new Flow())
+    if (flow === undefined) flows.set(ask.caller, flow = new Flow(most))
     if (running < concurrency && flow.mayRun(ask)) return start(flow, ask)
 
     const waitMs = expectedWait(flow, ask)
@@ -132,13 +140,16 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
     running++
     flow.count(tool, 1)
     const startedAt = now()
+    const cost = costOf(tool)
     let hasEnded = false
     return () => {
       if (hasEnded) return
       hasEnded = true
       running--
       flow.count(tool, -1)
-      learn(tool, now() - startedAt)
+      const tookMs = now() - startedAt
+      flow.deficit -= Math.max(leastCostMs, tookMs) - cost // pays for what it took, not for what was guessed
+      learn(tool, tookMs)
       letIn()
       forgetIdle(flow, caller)
     }
@@ -184,13 +195,14 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
     waiting--
     if (flow.waiting.length > 0) return
     turns.delete(flow)
-    flow.deficit = flow.waitingMs = 0
+    flow.waitingMs = 0
+    flow.deficit = Math.min(0, flow.deficit)
   }
 
   /** Milliseconds, if the callers that wait now share what runs evenly. */
   function expectedWait (flow: Flow, { limits, tool, call }: Ask): number {
     const callers = turns.size + (turns.has(flow) ? 0 : 1)
-    const share = Math.max(1, Math.min(limits.concurrency, call.concurrency, concurrency / callers))
+    const share = Math.max(1, Math.min(limits.concurrency, most, call.concurrency, concurrency / callers))
     return (costOf(tool) + (flow.isLate(now()) ? 0 : flow.waitingMs)) / share
   }
 
@@ -200,7 +212,7 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
 
   function learn (tool: string, tookMs: number): void {
     const known = costOf(tool)
-    const cost = known * 0.9 + Math.min(mostCostMs, Math.max(leastCostMs, tookMs)) * 0.1
+    const cost = known * 0.9 + Math.max(leastCostMs, tookMs) * 0.1
     costs.set(tool, cost)
     if (cost > dearestMs || known === dearestMs) dearestMs = Math.max(firstGuessMs, ...costs.values())
   }

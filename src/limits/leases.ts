@@ -7,8 +7,9 @@ export interface Grant { granted: number, left: number }
  * Takes tokens from the shared bucket of a key.
  * @param most how many are welcome
  * @param wanted how many are needed at once
+ * @param isAllOrNothing fewer than those are of no use
  */
-export type Ask = (key: string, perMinute: number, most: number, wanted: number) => Promise<Grant>
+export type Ask = (key: string, perMinute: number, most: number, wanted: number, isAllOrNothing: boolean) => Promise<Grant>
 
 interface Lease { tokens: number, block: number, expiresAt: number, emptyUntil: number, wanted: number, asking?: Promise<void> }
 
@@ -29,7 +30,7 @@ export function createLeases (ask: Ask, now: () => number = () => performance.no
     const isUsedUp = now() < lease.expiresAt
     const wanted = lease.wanted
     lease.block = Math.max(wanted, isUsedUp ? Math.min(lease.block * 2, Math.floor(perMinute / parts)) : 1)
-    const { granted, left } = await ask(key, perMinute, lease.block, wanted)
+    const { granted, left } = await ask(key, perMinute, lease.block, wanted, false)
     lease.tokens = (isUsedUp ? lease.tokens : 0) + granted
     lease.expiresAt = now() + leaseMs
     if (granted < wanted) lease.emptyUntil = now() + waitFor(Math.max(0, 1 - left), perMinute)
@@ -44,6 +45,12 @@ export function createLeases (ask: Ask, now: () => number = () => performance.no
       lease.wanted -= tokens
     }
     return takeHeld(lease, perMinute, tokens) ?? await takeAfterAsking(key, perMinute, tokens, lease)
+  }
+
+  /** A batch: all of its tokens or none, or it would drain what it can't use. */
+  async function takeTogether (key: string, perMinute: number, tokens: number): Promise<number> {
+    const { granted, left } = await ask(key, perMinute, tokens, tokens, true)
+    return granted >= tokens ? 0 : waitFor(tokens - left, perMinute)
   }
 
   /** 0, a wait, or nothing when the store must be asked. */
@@ -62,7 +69,9 @@ export function createLeases (ask: Ask, now: () => number = () => performance.no
       if (perMinute === Infinity) return 0
       let lease = leases.get(key)
       if (lease === undefined) leases.set(key, lease = { tokens: 0, block: 1, expiresAt: 0, emptyUntil: 0, wanted: 0 })
-      return takeHeld(lease, perMinute, tokens) ?? takeAfterAsking(key, perMinute, tokens, lease)
+      const held = takeHeld(lease, perMinute, tokens)
+      if (tokens > 1 && held !== 0) return takeTogether(key, perMinute, tokens)
+      return held ?? takeAfterAsking(key, perMinute, tokens, lease)
     },
     forgetFull: () => {
       for (const [key, { expiresAt, emptyUntil, asking }] of leases) if (asking === undefined && Math.max(expiresAt, emptyUntil) < now()) leases.delete(key)

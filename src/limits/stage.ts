@@ -1,21 +1,40 @@
 import type { Attempt } from '../mcp/attempt.ts'
 import type { Stages } from '../mcp/call-tool.ts'
 import type { Refusal } from '../mcp/outcome.ts'
+import type { Principal } from '../mcp/tool.ts'
 import type { Admission, TurnedAway } from './admission.ts'
 import type { Take } from './buckets.ts'
 import { callerKey } from './caller.ts'
+import type { Limits } from './limits.ts'
 
-/** Step 3 of a call: a token of the principal's bucket for this tool, then a turn among the calls that run. */
-export function createLimitsStage (take: Take, admission: Admission): NonNullable<Stages['limits']> {
+/** A call that wants to run. */
+export interface Entrant { principal: Principal, tool: string, limits: Limits, deadline: number, signal: AbortSignal }
+
+/** Why a call may not run, or what ends its run. */
+export type Entry = Refusal | (() => void)
+
+/** Lets a call in: a token of the principal's bucket for this tool, then a turn among the calls that run. */
+export type Enter = (entrant: Entrant) => Promise<Entry>
+
+export function createEnter (take: Take, admission: Admission): Enter {
+  return async ({ principal, tool, limits, deadline, signal }) => {
+    const caller = callerKey(principal)
+    const waitMs = await take(`tool ${tool} ${caller}`, limits.call.perMinute)
+    if (waitMs > 0) return { outcome: 'limited', reason: 'rate', retryAfterMs: waitMs, message: `Too many calls of ${tool}. ${tryAgainIn(waitMs)}` }
+
+    const turn = await admission.enter({ caller, tool, call: limits.call, limits: limits.caller, deadline, signal })
+    return typeof turn === 'function' ? turn : refusalOf(turn)
+  }
+}
+
+/** Step 3 of a call. One that is a request of its own was let in before a lane took it; the calls of a batch are here. */
+export function createLimitsStage (enter: Enter): Stages['limits'] {
   return {
-    admit: async ({ principal, tool, limits, deadline, signal }: Attempt): Promise<Refusal | (() => void)> => {
+    admit: async ({ principal, tool, limits, deadline, signal, takeEntry }: Attempt): Promise<Entry> => {
+      const entry = takeEntry?.()
+      if (entry !== undefined) return entry
       if (tool === undefined || limits === undefined) throw new Error('an attempt without tool or limits reached the limits')
-      const caller = callerKey(principal)
-      const waitMs = await take(`${tool.name} ${caller}`, limits.call.perMinute)
-      if (waitMs > 0) return { outcome: 'limited', reason: 'rate', retryAfterMs: waitMs, message: `Too many calls of ${tool.name}. ${tryAgainIn(waitMs)}` }
-
-      const turn = await admission.enter({ caller, tool: tool.name, call: limits.call, limits: limits.caller, deadline, signal })
-      return typeof turn === 'function' ? turn : refusalOf(turn)
+      return await enter({ principal, tool: tool.name, limits, deadline, signal })
     }
   }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Limits } from '../limits/limits.ts'
+import type { Entry } from '../limits/stage.ts'
 import type { TraceHeaders } from '../upstream.ts'
 import type { Client, Notify, Principal } from './tool.ts'
 import type { CompiledTool } from './registry.ts'
@@ -18,6 +19,8 @@ export interface Attempt {
   decision?: Decision
   /** Of this principal on this tool; those of a tool that it may not call are nobody's business. */
   limits?: Limits
+  /** What the limits said of it already, where it is a request of its own; whoever takes it ends it. */
+  takeEntry?: () => Entry | undefined
   era: 'modern' | 'legacy'
   lane: 'express' | 'sdk'
   client: Client

@@ -22,6 +22,8 @@ export interface Stages {
   call: (attempt: Attempt, parts: { lease: Lease, upstream: Upstream, answers?: Answers }) => Call
 }
 
+const handlerGraceMs = 30_000
+
 export type CallTool = (attempt: Attempt) => Promise<Settled>
 
 /** The one way to a handler: never rejects, always settles. */
@@ -33,6 +35,7 @@ export function createCallTool (stages: Stages): CallTool {
     let release: Refusal | (() => void) | undefined
     let lease: Lease | undefined
     let upstream: Upstream | undefined
+    let handling: Promise<unknown> | undefined
     try {
       const refused = stages.allowlist.check(attempt) // 1
       if (refused !== undefined || tool === undefined) return refusalFor(attempt, refused ?? { outcome: 'unknown' })
@@ -55,7 +58,9 @@ export function createCallTool (stages: Stages): CallTool {
       lease = stages.database.lend(attempt)
       upstream = stages.upstream.lend(attempt)
       const call = stages.call(attempt, { lease, upstream, answers: opened.answers })
-      const result = await untilAborted(attempt.signal, tool.handler(checked.args, call)) // 6
+      handling = tool.handler(checked.args, call)
+      const result = await untilAborted(attempt.signal, handling) // 6
+      handling = undefined
       const settled = await settleResult(attempt, tool, result, stages.requestState) // 7
       await stages.audit?.outcome(attempt, settled, lease) // 8; a write commits here
       return settled
@@ -63,7 +68,7 @@ export function createCallTool (stages: Stages): CallTool {
       clearTimeout(timer)
       lease?.end()
       upstream?.end()
-      if (typeof release === 'function') release()
+      if (typeof release === 'function') releaseAfter(handling, release)
       if (typeof leave === 'function') leave()
     }
   }
@@ -83,6 +88,17 @@ export function createCallTool (stages: Stages): CallTool {
     }
     return settled // 9: the lane puts it into its envelope
   }
+}
+
+/** A handler that goes on after its caller left or ran out of time still runs, and so counts; one that never ends, for a while. */
+function releaseAfter (handling: Promise<unknown> | undefined, release: () => void): void {
+  if (handling === undefined) return release()
+  const timer = setTimeout(release, handlerGraceMs).unref()
+  const end = (): void => {
+    clearTimeout(timer)
+    release()
+  }
+  Promise.resolve(handling).then(end, end)
 }
 
 /** Also for what can't be serialised or even looked at: a handler may throw anything. */

@@ -32,6 +32,8 @@ export interface CompiledTool extends Tool {
 export interface Policy {
   readonly digest: string
   allows: (principal: Principal, toolName: string) => boolean
+  /** The roles of a principal that the policy speaks of. */
+  rolesOf?: (principal: Principal) => readonly string[]
   /** What the policy says about limits: for everybody, and for those roles of a principal that allow the tool; without a tool, for all its roles. */
   limits?: (principal: Principal, toolName?: string) => Rules
 }
@@ -64,7 +66,8 @@ export function createRegistry (policy: Policy = nothingAllowed, settings: Setti
 
   /** Cached by role set and policy; anything a principal may not call is absent. */
   function view (principal: Principal): View {
-    const key = JSON.stringify([policy.digest, ...[...principal.roles].sort()])
+    const roles = policy.rolesOf?.(principal) ?? principal.roles // those that it does not know make no other view
+    const key = JSON.stringify([policy.digest, ...[...roles].sort()])
     const known = views.get(key)
     if (known !== undefined) return known
     const visible = list().filter((tool) => policy.allows(principal, tool.name))

@@ -1,5 +1,6 @@
 import { CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, createMcpHandler, fromJsonSchema, McpServer, ProtocolError, type CallToolRequest, type McpRequestContext, type ServerContext } from '@modelcontextprotocol/server'
 import { ExtensionAsync, ToolOutsideRegistry } from '../errors.ts'
+import type { Entry } from '../limits/stage.ts'
 import type { TraceHeaders } from '../upstream.ts'
 import { createAttempt, type Decision } from './attempt.ts'
 import type { CallTool } from './call-tool.ts'
@@ -15,6 +16,8 @@ export interface Exchange {
   principal: Principal
   /** When deadlines begin, epoch milliseconds. */
   receivedAt: number
+  /** What the limits said of the one call of the body. */
+  takeEntry: () => Entry | undefined
   decisions: ReadonlyMap<string, Decision>
   /** Arguments that are no object, by request id: the SDK would answer for the pipeline, in its validator's words. */
   oddArguments: ReadonlyMap<unknown, unknown>
@@ -110,6 +113,7 @@ export function createSdkLane (options: SdkLaneOptions) {
       name: params.name,
       tool: view.tools.get(params.name),
       limits: view.limits.get(params.name),
+      takeEntry: exchange.takeEntry,
       args: exchange.oddArguments.has(ctx.mcpReq.id) ? exchange.oddArguments.get(ctx.mcpReq.id) : params.arguments,
       principal: exchange.principal,
       decision: exchange.decisions.get(params.name),

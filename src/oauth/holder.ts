@@ -23,14 +23,19 @@ const maxRoles = 100 // a role only ever adds rights, so it is safe to leave som
 export function holderOf (claims: JWTPayload, { rolesClaims, tenantClaim, requiredScopes }: ClaimRules): Holder | string {
   const subject = claims.sub === undefined ? claims.client_id : claims.sub
   if (typeof subject !== 'string' || !id.test(subject)) return 'sub'
-  const tenant = tenantClaim === undefined ? undefined : valueAt(claims, tenantClaim)
-  if (tenant !== undefined && (typeof tenant !== 'string' || !word.test(tenant))) return 'tenant'
+  const tenant = tenantClaim === undefined ? undefined : wordAt(claims, tenantClaim)
+  if (tenant === null) return 'tenant'
   const roles = new Set(rolesClaims.flatMap((claim) => wordsAt(claims, claim)).filter((value) => word.test(value)))
   const scopes = wordsAt(claims, 'scope')
   return {
     principal: Object.freeze({ id: subject, kind: 'oauth', roles: Object.freeze([...roles].slice(0, maxRoles)), ...tenant === undefined ? {} : { tenant } }),
     isScoped: requiredScopes.every((scope) => scopes.includes(scope))
   }
+}
+
+function wordAt (claims: JWTPayload, path: string): string | null {
+  const value = valueAt(claims, path)
+  return typeof value === 'string' && word.test(value) ? value : null
 }
 
 /** Some issuers call the claim `scp`. */

@@ -19,6 +19,8 @@ export interface BareOptions {
   policy: Policy
   tools: Array<Tool<any, any>>
   env?: Environment
+  /** Done before a request is authenticated. */
+  beforeAuthentication?: () => Promise<void>
   /** Options of the Fastify server. */
   server?: FastifyServerOptions
 }
@@ -30,7 +32,7 @@ export const principalHeader = (principal: Principal): Record<string, string> =>
  * From the route to the handlers as in the product, but with a policy, principals and tools of the test's own and
  * without a database: cheap enough to ask thousands of times.
  */
-export async function bareApp (t: Test, { policy, tools: list, env: environment = {}, server = {} }: BareOptions): Promise<{ app: FastifyInstance, takeLog: () => LogLine[] }> {
+export async function bareApp (t: Test, { policy, tools: list, env: environment = {}, beforeAuthentication, server = {} }: BareOptions): Promise<{ app: FastifyInstance, takeLog: () => LogLine[] }> {
   let lines: LogLine[] = []
   const app = Fastify({ forceCloseConnections: true, ...server, logger: { level: 'debug', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } }, logController: new LogController({ disableRequestLogging: true }) })
   t.teardown(async () => { await app.close() })
@@ -41,7 +43,8 @@ export async function bareApp (t: Test, { policy, tools: list, env: environment 
     fastify.decorateRequest('principal', null as unknown as Principal)
     fastify.decorate('authenticate', (request, _reply, done) => {
       request.principal = JSON.parse(decodeURIComponent(request.headers['x-test-principal'] as string))
-      done()
+      if (beforeAuthentication === undefined) done()
+      else beforeAuthentication().then(() => { done() }, done)
     })
   }, { name: 'authentication' }))
   await app.register(fp(async (fastify) => { fastify.decorate('allowlist', policy as never) }, { name: 'allowlist' }))

@@ -16,7 +16,7 @@ const bob: Principal = { id: 'bob', kind: 'api-key', roles: ['user'] }
 const eras: Era[] = ['modern', 'legacy']
 
 /** A server with a tool that answers at once and one that waits until it is told to go on. */
-async function serverWith (t: Test, { env, allowlist = 'roles: { user: { allow: ["*"] } }', limits }: { env?: Environment, allowlist?: string, limits?: Tool['limits'] }) {
+async function serverWith (t: Test, { env, allowlist = 'roles: { user: { allow: ["*"] } }', limits, beforeAuthentication }: { env?: Environment, allowlist?: string, limits?: Tool['limits'], beforeAuthentication?: () => Promise<void> }) {
   const gates: Array<() => void> = []
   const tool = (name: string, handler: (call: Call) => Promise<{ said: string }>): Tool<any, any> => ({ name, description: name, effect: 'read', input: Type.Object({}), output: Type.Object({ said: Type.String() }), limits, handler: async (_args, call) => await handler(call) })
   let policy: Policy = parseAllowlist(allowlist, 'x')
@@ -30,9 +30,11 @@ async function serverWith (t: Test, { env, allowlist = 'roles: { user: { allow: 
       tool('wait', async ({ signal }) => await new Promise((resolve, reject) => {
         gates.push(() => { resolve({ said: 'done' }) })
         signal.addEventListener('abort', () => { reject(signal.reason) })
-      }))
+      })),
+      tool('deaf', async () => await new Promise((resolve) => { gates.push(() => { resolve({ said: 'at last' }) }) }))
     ],
-    env
+    env,
+    beforeAuthentication
   })
   return {
     app,
@@ -56,6 +58,10 @@ async function batch ({ post }: ReturnType<typeof mcpClient>, calls: string[]): 
 
 async function untilStats (app: FastifyInstance, stats: ReturnType<FastifyInstance['limits']['stats']>): Promise<void> {
   while (!isDeepStrictEqual(app.limits.stats(), stats)) await new Promise((resolve) => { setImmediate(resolve) })
+}
+
+async function until (isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => { setImmediate(resolve) })
 }
 
 const outcomeOf = ({ result }: RpcMessage): string => result?._meta?.['io.portcullis/outcome'] ?? 'ok'
@@ -156,13 +162,15 @@ t.test('a server with no room says so, and a call that can\'t be in time is not 
   const { clientOf, gates, untilInside, takeLog } = await serverWith(t, { env: { CALL_CONCURRENCY: '1', CALL_QUEUE: '0' } })
   const running = clientOf(alice).call('wait')
   await untilInside(1)
-  const { status, message } = await clientOf(bob).call('echo')
-  t.equal(status, 200)
-  t.match(message.result, { isError: true, content: [{ text: /^The server is busy\. Try again in 1 s\.$/ }], _meta: { 'io.portcullis/outcome': 'unavailable', 'io.portcullis/retryAfterMs': 100 } })
-  t.match(takeLog().find(({ msg }) => msg === 'tool call'), { outcome: 'unavailable', reason: 'overloaded' })
-  const { status: refused, headers } = await clientOf(alice).call('echo')
-  t.equal(refused, 503, 'whoever holds all places is told before its body is read')
-  t.equal(headers['retry-after'], '1')
+  for (const [principal, source] of [[bob, 'calls that wait for their turn'], [alice, 'requests in flight']] as const) { // whoever holds all places is told before its body is read
+    takeLog()
+    const { status, headers, message } = await clientOf(principal).call('echo')
+    t.equal(status, 503)
+    t.equal(headers['retry-after'], '1')
+    t.match(message.error, { code: 4006, message: 'The server is overloaded; try again in 1 s' })
+    t.match(takeLog().filter(({ level }) => (level as number) >= 40), [{ source, msg: 'overloaded: requests are refused' }])
+  }
+  t.same((await batch(clientOf(bob), ['echo', 'echo'])).messages.map(outcomeOf), ['unavailable', 'unavailable'], 'the calls of a batch are told one by one')
   gates[0]?.()
   await running
 })
@@ -179,8 +187,65 @@ t.test('a client that leaves gives its place back, running or waiting', async (t
   for (const client of clients) client.abort()
   await Promise.all(requests)
   await untilStats(app, { running: 0, waiting: 0, callers: 0 })
-  t.equal(takeLog().filter(({ msg, outcome }) => msg === 'tool call' && outcome === 'cancelled').length, 2)
+  const lines = takeLog()
+  t.equal(lines.filter(({ msg, outcome }) => msg === 'tool call' && outcome === 'cancelled').length, 1)
+  t.match(lines.filter(({ msg }) => msg === 'request refused'), [{ code: 'MCP_CLIENT_GONE' }], 'nothing was done for the one that waited')
   t.equal(outcomeOf((await clientOf(alice).call('echo')).message), 'ok')
+})
+
+t.test('a client that leaves while it is asked who it is holds no place', async (t) => {
+  let go = (): void => {}
+  let asked = 0
+  let isSlow = true
+  const { app, clientOf } = await serverWith(t, {
+    allowlist: 'roles: { user: { allow: ["*"], limits: { concurrency: 1, queue: 0 } } }',
+    beforeAuthentication: async () => {
+      asked++
+      if (isSlow) await new Promise<void>((resolve) => { go = resolve })
+    }
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { headers: { host: _host, ...headers }, body } = rpcRequest('tools/call', { name: 'echo', arguments: {} })
+  for (const request of [1, 2, 3]) {
+    const client = new AbortController()
+    const gone = new Promise<void>((resolve) => { app.server.once('request', (_request, response) => { response.once('close', resolve) }) })
+    const asking = fetch(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/mcp`, { method: 'POST', headers: { ...headers, ...principalHeader(alice) }, body: JSON.stringify(body), signal: client.signal }).catch(() => {})
+    await until(() => asked === request)
+    client.abort()
+    await Promise.all([asking, gone])
+    go()
+  }
+  isSlow = false
+  t.equal((await clientOf(alice).call('echo')).status, 200)
+})
+
+t.test('a handler that goes on after its caller has left still counts', async (t) => {
+  const { app, clientOf, gates, untilInside } = await serverWith(t, { env: { CALL_QUEUE_TIMEOUT_MS: '50' }, allowlist: 'roles: { user: { allow: ["*"], limits: { concurrency: 1, tools: { deaf: { timeoutMs: 20 } } } } }' })
+  const { call } = clientOf(alice)
+  t.equal(outcomeOf((await call('deaf')).message), 'timeout')
+  t.equal(gates.length, 1)
+  t.equal((await call('echo')).status, 503, 'its place is taken')
+  gates[0]?.()
+  await untilStats(app, { running: 0, waiting: 0, callers: 0 })
+  await untilInside(1)
+  t.equal(outcomeOf((await call('echo')).message), 'ok')
+})
+
+t.test('a batch that waits as long as it is told is served', async (t) => {
+  const { clientOf } = await serverWith(t, { env: { ATTEMPT_LIMIT_PER_MINUTE: '600' } })
+  const many = Array.from({ length: 90 }, () => 'echo')
+  const { post } = clientOf(alice)
+  const ask = async (): Promise<{ status: number, headers: Record<string, unknown> }> => {
+    const { headers: { 'mcp-protocol-version': _version, ...headers } } = rpcRequest('ping', {}, { era: 'legacy' })
+    return await post(many.map((name, id) => rpcRequest('tools/call', { name, arguments: {} }, { era: 'legacy', id }).body), headers)
+  }
+  let refused: Record<string, unknown> | undefined
+  for (let time = 0; refused === undefined; time++) {
+    const { status, headers } = await ask()
+    if (status === 429) refused = headers
+  }
+  await new Promise((resolve) => { setTimeout(resolve, Number(refused?.['retry-after']) * 1000) })
+  t.equal((await ask()).status, 200)
 })
 
 t.test('the file\'s limits hold for roles and tools, from the moment it changes', async (t) => {

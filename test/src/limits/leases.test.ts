@@ -9,11 +9,11 @@ function storeAt (clock: () => number): { ask: Ask, asked: () => number } {
   let asked = 0
   return {
     asked: () => asked,
-    ask: async (key, perMinute, most, wanted) => {
+    ask: async (key, perMinute, most, wanted, isAllOrNothing) => {
       asked++
       const bucket = tokens.get(key) ?? { left: perMinute, at: clock() }
       const available = Math.min(perMinute, bucket.left + (clock() - bucket.at) * perMinute / 60_000)
-      const granted = Math.min(Math.floor(available), Math.max(wanted, Math.min(most, Math.floor(available / 8))))
+      const granted = isAllOrNothing && available < wanted ? 0 : Math.min(Math.floor(available), Math.max(wanted, Math.min(most, Math.floor(available / 8))))
       tokens.set(key, { left: available - granted, at: clock() })
       return { granted, left: available - granted }
     }
@@ -85,6 +85,28 @@ t.test('a store that does not answer fails the calls that need it, and later one
   await t.rejects(Promise.all([take('k', 60), take('k', 60)]), { message: 'down' })
   isDown = false
   t.equal(await take('k', 60), 0)
+})
+
+t.test('a batch takes all or nothing, and the wait it is told is enough', async (t) => {
+  let clock = 0
+  const { take } = createLeases(storeAt(() => clock).ask, () => clock)
+  t.equal(await take('k', 120, 60), 0)
+  const waitMs = await take('k', 120, 100)
+  t.equal(waitMs, 20_000)
+  t.equal(await take('k', 120, 100), waitMs, 'asking drains nothing')
+  clock += waitMs
+  t.equal(await take('k', 120, 100), 0)
+})
+
+t.test('what a lease holds is lost when it ends', async (t) => {
+  let clock = 0
+  const store = storeAt(() => clock)
+  const { take } = createLeases(store.ask, () => clock)
+  while (store.asked() < 6) await take('k', 6000) // the block has grown
+  clock += 10_001
+  const asked = store.asked()
+  await take('k', 6000)
+  t.equal(store.asked(), asked + 1)
 })
 
 t.test('leases that ended are forgotten', async (t) => {

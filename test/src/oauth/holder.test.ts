@@ -39,7 +39,7 @@ t.test('the id is sub, or client_id where there is no sub', async (t) => {
 t.test('the tenant is what the claim says; one that can\'t be a tenant refuses the token', async (t) => {
   const tenantClaim = 'org.id'
   t.equal(holder({ org: { id: 'acme' } }, { tenantClaim }).principal.tenant, 'acme')
-  t.same(holder({}, { tenantClaim }).principal, { id: 'alice', kind: 'oauth', roles: [] })
+  t.equal(holderOf({ sub: 'alice' }, { ...rules, tenantClaim }), 'tenant', 'nobody is without a tenant where the claim is named')
   t.equal(holder({ tenant: 'acme' }).principal.tenant, undefined)
   for (const id of [null, 7, '', 'a b', ['acme'], {}]) t.equal(holderOf({ sub: 'alice', org: { id } }, { ...rules, tenantClaim }), 'tenant', JSON.stringify(id))
 })
