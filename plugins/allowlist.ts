@@ -41,7 +41,7 @@ const allowlist: FastifyPluginAsync = async (fastify) => {
   let stop = (): void => {}
   fastify.addHook('onReady', async () => {
     refuseUnmatched(fastify, current, path)
-    fastify.log.info({ path, digest: current.digest }, 'allowlist loaded')
+    if (current !== blockEverything) fastify.log.info({ path, digest: current.digest }, 'allowlist loaded')
     stop = followFile({
       path,
       intervalMs: lookEveryMs,
@@ -55,7 +55,7 @@ const allowlist: FastifyPluginAsync = async (fastify) => {
       },
       onError: (error) => {
         policyReloads.add(1, { policy: 'allowlist', outcome: 'error' })
-        fastify.log.error({ path, ...reasonOf(error), digest: current.digest }, 'the allowlist has changed and can\'t be used: the last good one stays')
+        fastify.log.error({ path, ...reasonOf(error), digest: current.digest }, current === blockEverything ? 'no valid allowlist yet: every tool is blocked' : 'the allowlist has changed and can\'t be used: the last good one stays')
       }
     }, typeof text === 'string' ? text : undefined)
   })

@@ -14,6 +14,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** An onRequest hook for routes that need to know who is calling. */
     authenticate: onRequestHookHandler
+    /** Called when keys are taken out or added. */
+    keysChanged: Set<() => void>
   }
   interface FastifyRequest { principal: Principal }
 }
@@ -26,6 +28,7 @@ const lookEveryMs = 80 // taken at the second look, so a key is dead within 250 
 const authentication: FastifyPluginAsync = async (fastify) => {
   const { config, oauth } = fastify
   fastify.decorateRequest('principal', null as unknown as Principal)
+  fastify.decorate('keysChanged', new Set<() => void>())
 
   if (config.AUTH_MODE === 'none') {
     fastify.decorate('authenticate', (request, _reply, done) => {
@@ -74,6 +77,7 @@ async function followKeys (fastify: FastifyInstance, path: string): Promise<{ cu
     onText: (changed) => {
       ring.current = keysIn(changed, path)
       policyReloads.add(1, { policy: 'api_keys', outcome: 'ok' })
+      for (const tell of fastify.keysChanged) tell()
       fastify.log.info({ path, keys: ring.current.size }, 'API keys reloaded')
     },
     onError: (error) => {

@@ -45,6 +45,8 @@ declare module 'fastify' {
 }
 
 const forgetEveryMs = 30_000
+const streamCheckMs = 5_000 // for tokens that expire and keys of an issuer that leave; keys of the file tell by themselves
+const waitedLongMs = 50
 const streamsPerPrincipal = 128 // of the 1,024 that the SDK keeps open
 
 /** `limits`: how much a principal may ask, and whose turn it is. */
@@ -54,6 +56,7 @@ const limits: FastifyPluginAsync = async (fastify) => {
   const concurrency = config.CALL_CONCURRENCY ?? config.DB_POOL_MAX
   const inFlight = createInFlight(concurrency + config.CALL_QUEUE)
   const streams = createInFlight(Infinity)
+  const open = new Set<{ request: FastifyRequest, reply: FastifyReply }>()
   const turns = createTurns()
   const maxWaitMs = Math.min(config.CALL_QUEUE_TIMEOUT_MS, config.CALL_TIMEOUT_MS / 2)
   const admission = createAdmission({ concurrency, queue: config.CALL_QUEUE, maxWaitMs: config.CALL_QUEUE_TIMEOUT_MS })
@@ -120,8 +123,22 @@ const limits: FastifyPluginAsync = async (fastify) => {
     const caller = callerKey(request.principal)
     request.givePlaceBack?.()
     if (streams.enter(caller, streamsPerPrincipal) !== undefined) return done(refuseCaller(request, reply, { name: 'streams', most: streamsPerPrincipal }))
-    untilClosed(request, reply, () => { streams.leave(caller) })
+    const stream = { request, reply }
+    open.add(stream)
+    untilClosed(request, reply, () => {
+      streams.leave(caller)
+      open.delete(stream)
+    })
     done()
+  }
+
+  /** Whoever was let in may have lost the credential while it waited or listened. */
+  function authenticateAgain (request: FastifyRequest, reply: FastifyReply, done: Done): void {
+    fastify.authenticate(request, reply, done as never)
+  }
+
+  function closeStreamsOfOthers (): void {
+    for (const { request, reply } of open) authenticateAgain(request, reply, (error) => { if (error !== undefined) reply.raw.destroy() })
   }
 
   /** A request that is one call waits here, where it costs nothing yet; the calls of a batch wait one by one in `callTool`. */
@@ -138,7 +155,7 @@ const limits: FastifyPluginAsync = async (fastify) => {
     })
     enter({ principal, tool, limits, deadline: receivedAt + Math.min(config.CALL_TIMEOUT_MS, limits.call.timeoutMs), signal: gone.signal }).then((entry) => {
       request.entry = entry
-      if (typeof entry === 'function') return done()
+      if (typeof entry === 'function') return Date.now() - receivedAt > waitedLongMs ? authenticateAgain(request, reply, done) : done()
       if (entry.reason === 'queue_full') return done(refuseCaller(request, reply, { name: 'requests', most: limits.caller.concurrency + limits.caller.queue }, entry.retryAfterMs))
       if (entry.outcome === 'unavailable') return done(refuseAll(reply, 'calls that wait for their turn'))
       done()
@@ -182,9 +199,12 @@ const limits: FastifyPluginAsync = async (fastify) => {
     stats: admission.stats
   })
 
+  fastify.keysChanged.add(closeStreamsOfOthers)
+  const checking = setInterval(closeStreamsOfOthers, streamCheckMs).unref()
   const forgetting = setInterval(forgetFull, forgetEveryMs).unref()
   fastify.addHook('onClose', async () => {
     clearInterval(forgetting)
+    clearInterval(checking)
     for (const spell of [overLimits, overload, storeFails]) spell.close()
   })
 }
@@ -204,4 +224,4 @@ function untilClosed (request: FastifyRequest, reply: FastifyReply, leave: () =>
   request.givePlaceBack = giveBack
 }
 
-export default fp(limits, { name: 'limits', fastify: '5.x', dependencies: ['env', 'database', 'allowlist'], decorators: { fastify: ['config', 'db', 'allowlist'] } })
+export default fp(limits, { name: 'limits', fastify: '5.x', dependencies: ['env', 'database', 'authentication', 'allowlist'], decorators: { fastify: ['config', 'db', 'authenticate', 'keysChanged', 'allowlist'] } })

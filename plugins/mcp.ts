@@ -62,8 +62,11 @@ const mcp: FastifyPluginAsync = async (fastify) => {
     if (isTooComplex(request.body)) return done(new BodyTooComplex())
     if (Array.isArray(request.body) && !mayBatch(request.headers['mcp-protocol-version'])) return done(new BatchRefused())
     if (hasBadIds(request.body)) return done(new IdsRefused())
-    request.decisions = request.body === undefined ? nobodyAsked : decide(request.body, tools.view(request.principal), (name) => tools.get(name) !== undefined)
-    fastify.limits.turn(request, reply, done)
+    fastify.limits.turn(request, reply, (error) => { // what is allowed is asked when it runs, not when it came
+      if (error !== undefined) return done(error)
+      request.decisions = request.body === undefined ? nobodyAsked : decide(request.body, tools.view(request.principal), (name) => tools.get(name) !== undefined)
+      done()
+    })
   })
 
   fastify.addHook('onReady', async () => {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { countsOf, openLoop, ownLag, percentile, type Answered } from './load/open-loop.ts'
+import { closeConnections, countsOf, openLoop, ownLag, percentile, type Answered } from './load/open-loop.ts'
 import { holding, withServer } from './load/server.ts'
 
 // npm run prove:fairness (R3): what others notice of one principal that asks fifty times as much as each of them.
@@ -25,6 +25,7 @@ await withServer(normal + 1, {}, async ({ url, keys }) => {
   }
   const [before, during] = [percentile(calm, 0.99), percentile(stormy, 0.99)]
   console.log(`${normal} others at ${perSecond} a second each: p50 ${percentile(calm, 0.5).toFixed(1)} ms alone, ${percentile(stormy, 0.5).toFixed(1)} ms beside it; p99 ${before.toFixed(1)} ms alone, ${during.toFixed(1)} ms beside it: ${(during / before).toFixed(2)} × (limit 2)`)
+  closeConnections()
   process.exitCode = during / before <= 2 ? 0 : 1
 })
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { setTimeout as delay } from 'node:timers/promises'
-import { closedLoop, countsOf, openLoop, ownLag, percentile, type Answered } from './load/open-loop.ts'
+import { closeConnections, closedLoop, countsOf, openLoop, ownLag, percentile, type Answered } from './load/open-loop.ts'
 import { holding, withServer } from './load/server.ts'
 
 // npm run prove:overload (R2): what is answered in time when many times more is asked than can be.
@@ -10,12 +10,13 @@ const callers = 20
 const holdMs = 40
 const pool = 18 // at 40 ms each: 450 calls a second
 const deadlineMs = 1_000
-const env = { DB_POOL_MAX: String(pool), CALL_TIMEOUT_MS: String(deadlineMs), CALL_CONCURRENCY: String(pool), RATE_LIMIT_PER_MINUTE: '0', ATTEMPT_LIMIT_PER_MINUTE: '0' }
+const env = { DB_POOL_MAX: String(pool), CALL_TIMEOUT_MS: String(deadlineMs), RATE_LIMIT_PER_MINUTE: '0', ATTEMPT_LIMIT_PER_MINUTE: '0' }
 const faults: string[] = []
 
 await withServer(callers, env, async ({ url, keys }) => {
   const { headers, body } = holding(holdMs)
   await closedLoop(url, headers, body, keys, 2) // warm
+  await openLoop(url, headers, body, keys.map((key) => ({ key, perSecond: 100 })), 2) // opens the connections
   const busy = Array.from({ length: 2 }, () => keys).flat()
   const peak = (await closedLoop(url, headers, body, busy, seconds)).filter(isInTime).length / seconds
   console.log(`peak, closed loop of ${busy.length}: ${peak.toFixed(0)} calls a second in time (${deadlineMs} ms)`)
@@ -33,6 +34,7 @@ await withServer(callers, env, async ({ url, keys }) => {
     if (drainedMs > 1_000) faults.push(`drained after ${drainedMs.toFixed(0)} ms at ${factor} ×`)
   }
 })
+closeConnections()
 for (const fault of faults) console.error(fault)
 process.exitCode = faults.length === 0 ? 0 : 1
 

@@ -11,8 +11,8 @@ const usage = `Usage:
                                 make an API key and its line for the file of API_KEYS_FILE
   portcullis allowlist check [--file F] [--also TOOL]
                                 check the file of ALLOWLIST_PATH; --also names a tool that a package adds
-  portcullis allowlist explain --role ROLE --tool TOOL [--file F]
-                                tell what a role may do with a tool, and which line says so
+  portcullis allowlist explain --role ROLE [--role ROLE] --tool TOOL [--file F] [--also TOOL]
+                                tell what a caller with these roles may do with a tool, and which line says so
 
 migrate and seed use MIGRATION_DATABASE_URL, else DATABASE_URL, else (in development) the embedded PostgreSQL.`
 

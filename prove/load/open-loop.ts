@@ -4,6 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 export interface Answered { outcome: 'ok' | 'shed' | 'refused' | 'failed', status: number, ms: number }
 
+/** Connections stay open between runs: opening thousands at once would measure the kernel's queue of new ones. */
+const agent = new Agent({ keepAlive: true, maxSockets: 2_000, maxFreeSockets: 2_000 })
+
+export function closeConnections (): void {
+  agent.destroy()
+}
+
 export interface Caller { key: string, perSecond: number }
 
 /**
@@ -11,7 +18,6 @@ export interface Caller { key: string, perSecond: number }
  * @returns one line per request, of each caller
  */
 export async function openLoop (url: string, headers: Record<string, string>, body: string, callers: Caller[], seconds: number): Promise<Map<string, Answered[]>> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 2_000 })
   const answers = new Map(callers.map(({ key }) => [key, [] as Answered[]]))
   const pending: Array<Promise<void>> = []
   const startedAt = performance.now()
@@ -22,29 +28,26 @@ export async function openLoop (url: string, headers: Record<string, string>, bo
     for (const { key, perSecond } of callers) {
       for (let due = Math.floor(elapsed * perSecond) - (sent.get(key) ?? 0); due > 0; due--) {
         sent.set(key, (sent.get(key) ?? 0) + 1)
-        pending.push(send(agent, url, { ...headers, 'x-api-key': key }, body).then((answered) => { answers.get(key)?.push(answered) }))
+        pending.push(send(url, { ...headers, 'x-api-key': key }, body).then((answered) => { answers.get(key)?.push(answered) }))
       }
     }
     await delay(1)
   }
   await Promise.all(pending)
-  agent.destroy()
   return answers
 }
 
 /** As many callers as that, each of which asks again when it is answered. */
 export async function closedLoop (url: string, headers: Record<string, string>, body: string, keys: string[], seconds: number): Promise<Answered[]> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 2_000 })
   const answers: Answered[] = []
   const until = performance.now() + seconds * 1000
   await Promise.all(keys.map(async (key) => {
-    while (performance.now() < until) answers.push(await send(agent, url, { ...headers, 'x-api-key': key }, body))
+    while (performance.now() < until) answers.push(await send(url, { ...headers, 'x-api-key': key }, body))
   }))
-  agent.destroy()
   return answers
 }
 
-async function send (agent: Agent, url: string, headers: Record<string, string>, body: string): Promise<Answered> {
+async function send (url: string, headers: Record<string, string>, body: string): Promise<Answered> {
   const startedAt = performance.now()
   return await new Promise((resolve) => {
     const end = (outcome: Answered['outcome'], status: number): void => { resolve({ outcome, status, ms: performance.now() - startedAt }) }

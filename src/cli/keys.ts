@@ -8,6 +8,7 @@ export async function keysCommand ([action, ...args]: string[]): Promise<void> {
   if (action !== 'new' || id === undefined || roles === undefined) throw new UsageError('write: keys new --id ID --role ROLE')
   const date = expires === undefined ? undefined : readExpiry(expires)
   if (expires !== undefined && date === undefined) throw new UsageError('--expires must be a day or time such as 2027-01-31 or 2027-01-31T12:00:00Z')
+  if (date !== undefined && date.getTime() <= Date.now()) throw new UsageError('--expires lies in the past')
   const { key, line } = newKey({ id, roles, tenant, expires: date })
   console.log(`key, shown this once:\n${key}\n\nline for the file of API_KEYS_FILE:\n${line}`)
 }

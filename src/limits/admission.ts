@@ -97,7 +97,7 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
     const result = flow.waiting.length >= ask.limits.queue
       ? away('queue_full')
       : waitMs > Math.min(maxWaitMs, ask.deadline - now())
-        ? away('too_late')
+        ? away(flow.running >= Math.min(ask.limits.concurrency, most) ? 'queue_full' : 'too_late')
         : waiting >= queue && !makeRoom(flow) ? away('overloaded') : undefined
     if (result === undefined) return wait(flow, ask, away)
     forgetIdle(flow, ask.caller)

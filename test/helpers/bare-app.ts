@@ -41,6 +41,7 @@ export async function bareApp (t: Test, { policy, tools: list, env: environment 
   await app.register(fp(async (fastify) => { fastify.decorate('db', { lend: () => ({ db: fakeDb(), end: () => {} }) } as never) }, { name: 'database' }))
   await app.register(fp(async (fastify) => {
     fastify.decorateRequest('principal', null as unknown as Principal)
+    fastify.decorate('keysChanged', new Set<() => void>())
     fastify.decorate('authenticate', (request, _reply, done) => {
       request.principal = JSON.parse(decodeURIComponent(request.headers['x-test-principal'] as string))
       if (beforeAuthentication === undefined) done()

@@ -63,7 +63,7 @@ t.test('keys new prints a key once, with its line', async (t) => {
   t.equal(status, 0)
   t.match(stdout, /^pc_[\w-]{43}$/m)
   t.match(stdout, /^ci sha256:[0-9a-f]{64} roles=reader,writer expires=2027-01-31T00:00:00\.000Z$/m)
-  for (const args of [['keys'], ['keys', 'new'], ['keys', 'new', '--id', 'ci'], ['keys', 'old', '--id', 'ci', '--role', 'a'], ['keys', 'new', '--id', 'c i', '--role', 'a'], ['keys', 'new', '--id', 'ci', '--role', 'a', '--expires', 'soon']]) {
+  for (const args of [['keys'], ['keys', 'new'], ['keys', 'new', '--id', 'ci'], ['keys', 'old', '--id', 'ci', '--role', 'a'], ['keys', 'new', '--id', 'c i', '--role', 'a'], ['keys', 'new', '--id', 'ci', '--role', 'a', '--expires', 'soon'], ['keys', 'new', '--id', 'ci', '--role', 'a', '--expires', '2020-01-31']]) {
     const { status, stdout, stderr } = portcullis(args)
     t.same([status, stdout], [1, ''], args.join(' '))
     t.notMatch(stderr, /\n {4}at /)
@@ -77,6 +77,8 @@ t.test('allowlist check and explain say what a policy means', async (t) => {
   t.match(portcullis(['allowlist', 'check', '--file', file, '--also', 'get_weather']), { status: 0 })
   t.match(portcullis(['allowlist', 'explain', '--file', file, '--role', 'reader', '--tool', 'get_record_detail']), { status: 0, stdout: 'allowed: roles.reader.allow has get_*\n' })
   t.match(portcullis(['allowlist', 'explain', '--file', file, '--role', 'reader', '--tool', 'get_statistics']), { status: 0, stdout: 'denied: roles.reader.deny has get_statistics\n' })
+  t.match(portcullis(['allowlist', 'explain', '--file', file, '--role', 'nobody', '--role', 'reader', '--tool', 'get_record_detail']), { status: 0, stdout: 'allowed: roles.reader.allow has get_*\n' })
+  t.match(portcullis(['allowlist', 'explain', '--file', file, '--role', 'reader', '--tool', 'get_nothing']), { status: 0, stderr: 'there is no tool "get_nothing" in tools/; this is what would hold for one of a package\n' })
   t.match(portcullis(['allowlist', 'explain', '--role', 'reader']), { status: 1, stderr: /^write: allowlist check, or allowlist explain/ })
   t.match(portcullis(['allowlist', 'check', '--file', '/no/such']), { status: 1, stderr: /ENOENT/ })
 })

@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { metrics } from '@opentelemetry/api'
 import t from 'tap'
+import { Type } from 'typebox'
 import { newKey } from '../../src/api-keys.ts'
 import { allowlistFile } from '../helpers/allowlist.ts'
 import { buildApp } from '../helpers/build-app.ts'
-import { mcpClient, type Era } from '../helpers/mcp-client.ts'
+import { mcpClient, rpcRequest, type Era } from '../helpers/mcp-client.ts'
 import { migratedDatabase } from '../helpers/postgres.ts'
 
 const reloads: unknown[] = []
@@ -67,6 +69,54 @@ t.test('keys of a file', async (t) => {
     t.same(reloads.at(-1), { policy: 'api_keys', outcome: 'error' })
     t.same(reloads[0], { policy: 'api_keys', outcome: 'ok' })
   })
+})
+
+t.test('a key that is taken out ends what it has open, and what waits in its name', async (t) => {
+  const ringPath = join(folder, 'ring')
+  writeFileSync(ringPath, [reader.line, analyst.line].join('\n'))
+  const waiting: Array<() => void> = []
+  const lines: Array<Record<string, unknown>> = []
+  const app = await buildApp(t, {
+    env: { DATABASE_URL: url, API_KEYS_FILE: ringPath, ALLOWLIST_PATH: allowlistFile(t, 'roles: { reader: { allow: ["test_wait"], limits: { concurrency: 1 } }, analyst: { allow: ["test_wait"] } }') },
+    onLog: (line) => { lines.push(line) },
+    extra: async (fastify) => {
+      fastify.tools.add({
+        name: 'test_wait',
+        description: 'Waits.',
+        effect: 'read',
+        input: Type.Object({}),
+        output: Type.Object({}),
+        handler: async () => {
+          await new Promise<void>((resolve) => { waiting.push(resolve) })
+          return {}
+        }
+      })
+    }
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const open = async (key: string): Promise<Response> => {
+    const { headers: { host: _host, ...headers }, body } = rpcRequest('subscriptions/listen', { notifications: { toolsListChanged: true } })
+    return await fetch(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/mcp`, { method: 'POST', headers: { ...headers, 'x-api-key': key }, body: JSON.stringify(body) })
+  }
+  const [stream, other] = [await open(reader.key), await open(analyst.key)]
+  t.equal(stream.status, 200)
+  const call = async () => await mcpClient(app, { 'x-api-key': reader.key }).call('test_wait')
+  const [running, queued] = [call(), call()]
+  const turn = async (): Promise<void> => { await new Promise((resolve) => { setImmediate(resolve) }) }
+  while (app.limits.stats().waiting === 0 || waiting.length === 0) await turn()
+
+  writeFileSync(ringPath, analyst.line)
+  await stream.text().catch(() => {}) // ends
+  t.ok(lines.some(({ msg }) => msg === 'API keys reloaded'))
+  waiting[0]?.()
+  t.equal((await running).status, 200, 'what ran may end')
+  t.equal((await queued).status, 401)
+  t.equal(waiting.length, 1, 'and what waited never ran')
+  const analysts = mcpClient(app, { 'x-api-key': analyst.key }).call('test_wait')
+  while (waiting.length === 1) await turn()
+  waiting[1]?.()
+  t.equal((await analysts).status, 200)
+  await other.body?.cancel() // still open
 })
 
 t.test('a file that is missing or wrong stops the boot', async (t) => {
