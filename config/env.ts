@@ -60,7 +60,7 @@ export const envSchema = Type.Object({
   ALLOWLIST_PATH: Type.String({ default: 'config/allowlist.yaml', description: 'File that says which tools may be called, and by whom how often' }),
   RATE_LIMIT_PER_MINUTE: count(0, 1_000_000, 600, 'Calls of one tool by one principal, a token bucket of that size; 0: no limit'),
   ATTEMPT_LIMIT_PER_MINUTE: count(0, 1_000_000, 3_000, 'Messages of one principal, refused ones too; 0: no limit'),
-  CALL_CONCURRENCY: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, 'x-default': '(DB_POOL_MAX)', description: 'Tool calls that run at the same time; others wait their turn. One principal never has more than three quarters of them', errorMessage: 'must be a whole number from 1 to 10000' })),
+  CALL_CONCURRENCY: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, 'x-default': '(DB_POOL_MAX, at least 16)', description: 'Tool calls that run at the same time; others wait their turn. One principal never has more than three quarters of them', errorMessage: 'must be a whole number from 1 to 10000' })),
   CALL_CONCURRENCY_PER_PRINCIPAL: count(1, 10_000, 16, 'Calls of one principal that run at the same time'),
   CALL_QUEUE: count(0, 100_000, 1_024, 'Tool calls that wait for their turn'),
   CALL_QUEUE_PER_PRINCIPAL: count(0, 100_000, 512, 'Calls of one principal that wait for their turn; one request more is answered 429'),

@@ -47,13 +47,14 @@ declare module 'fastify' {
 const forgetEveryMs = 30_000
 const streamCheckMs = 5_000 // for tokens that expire and keys of an issuer that leave; keys of the file tell by themselves
 const waitedLongMs = 50
+const leastConcurrency = 16 // tools need not use the database, and one slow call must not hold up the rest
 const streamsPerPrincipal = 128 // of the 1,024 that the SDK keeps open
 
 /** `limits`: how much a principal may ask, and whose turn it is. */
 const limits: FastifyPluginAsync = async (fastify) => {
   const { config, log } = fastify
   const { take, forgetFull } = config.LIMITS_STORE === 'memory' ? createBuckets() : shared()
-  const concurrency = config.CALL_CONCURRENCY ?? config.DB_POOL_MAX
+  const concurrency = config.CALL_CONCURRENCY ?? Math.max(leastConcurrency, config.DB_POOL_MAX)
   const inFlight = createInFlight(concurrency + config.CALL_QUEUE)
   const streams = createInFlight(Infinity)
   const open = new Set<{ request: FastifyRequest, reply: FastifyReply }>()
@@ -109,7 +110,9 @@ const limits: FastifyPluginAsync = async (fastify) => {
 
   function takePlace (request: FastifyRequest, reply: FastifyReply, done: Done): void {
     const caller = callerKey(request.principal)
-    const { concurrency, queue } = fastify.tools.view(request.principal).caller
+    const limits = fastify.tools.view(request.principal).caller
+    const { concurrency, queue } = limits
+    if (admission.refuses(caller, limits, config.CALL_TIMEOUT_MS)) return done(refuseAll(reply, 'calls that wait for their turn'))
     if (turns.expectedWait(caller) > maxWaitMs) return done(refuseAll(reply, 'requests that wait for their turn'))
     const refused = inFlight.enter(caller, concurrency + queue)
     if (refused === 'overloaded') return done(refuseAll(reply, 'requests in flight'))

@@ -24,7 +24,7 @@ export interface AdmissionOptions {
   now?: () => number
 }
 
-interface Waiting extends Ask { cost: number, since: number, start: () => void, turnAway: (away: TurnedAway) => void }
+interface Waiting extends Ask { cost: number, since: number, patienceMs: number, start: () => void, turnAway: (away: TurnedAway) => void }
 
 /** What one caller has running and waiting. */
 class Flow {
@@ -37,6 +37,8 @@ class Flow {
   waitingMs = 0
   /** Milliseconds of work that the caller may still start before the next caller's turn. */
   deficit = 0
+  private busySince = -Infinity
+  private emptySince = -Infinity
 
   constructor (most: number) {
     this.most = most
@@ -53,7 +55,33 @@ class Flow {
   }
 
   isLate (now: number): boolean {
-    return now - (this.waiting[0]?.since ?? now) > patienceMs
+    const [oldest] = this.waiting
+    return oldest !== undefined && now - oldest.since > oldest.patienceMs
+  }
+
+  /** Whether more was asked than may run for a while, a breath between included. */
+  isOverloaded (now: number): boolean {
+    return this.waiting.length > 0 && now - this.busySince > burstMs
+  }
+
+  push (entry: Waiting): void {
+    if (this.waiting.length === 0 && entry.since - this.emptySince > burstMs) this.busySince = entry.since
+    this.waiting.push(entry)
+    this.waitingMs += entry.cost
+  }
+
+  /** Whether it waited here. */
+  remove (entry: Waiting, now: number): boolean {
+    const index = this.waiting.indexOf(entry)
+    if (index === -1) return false
+    this.waiting.splice(index, 1)
+    this.waitingMs -= entry.cost
+    if (this.waiting.length === 0) {
+      this.emptySince = now
+      this.waitingMs = 0
+      this.deficit = Math.min(0, this.deficit)
+    }
+    return true
   }
 
   count (tool: string, change: 1 | -1): void {
@@ -65,16 +93,18 @@ class Flow {
 }
 
 const firstGuessMs = 10
-export const patienceMs = 100
+const leastPatienceMs = 100
+const burstMs = 1_000
 const leastCostMs = 1
 const mostOfOne = 3 / 4
 
 /**
  * Lets so many calls run at a time and the rest wait, each caller in a queue of its own. Callers take turns by deficit
  * round robin (Shreedhar and Varghese, 1995) over the time that a tool's calls were seen to take, so neither many calls
- * nor slow ones buy more than a caller's share. A call that would wait past its deadline is turned away at once; when
- * the whole queue is full, whoever has most in it gives way. A caller's calls come in their order, or, while the oldest
- * waits too long, the newest first: then those that are served are in time, however short the time of the others.
+ * nor slow ones buy more than a caller's share. A call that would wait past its deadline is turned away at once, and,
+ * once more was asked for a while than may run, one that would wait a quarter of its time: a burst is worked off, an
+ * overload is not stored up. When the whole queue is full, whoever has most in it gives way. A caller's calls come in
+ * their order, or, while the oldest waits longer than that quarter, the newest first, whose callers have not given up.
  */
 export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now }: AdmissionOptions) {
   const flows = new Map<string, Flow>()
@@ -92,19 +122,29 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
     if (flow === undefined) flows.set(ask.caller, flow = new Flow(most))
     if (running < concurrency && flow.mayRun(ask)) return start(flow, ask)
 
+    const budgetMs = Math.min(maxWaitMs, ask.deadline - now())
+    const patienceMs = Math.max(leastPatienceMs, budgetMs / 4)
     const waitMs = expectedWait(flow, ask)
     const away = (why: TurnedAway['why']): TurnedAway => ({ why, retryAfterMs: Math.ceil(Math.min(Math.max(waitMs, 100), 60_000)) })
     const result = flow.waiting.length >= ask.limits.queue
       ? away('queue_full')
-      : waitMs > Math.min(maxWaitMs, ask.deadline - now())
+      : waitMs > (flow.isOverloaded(now()) ? patienceMs : budgetMs)
         ? away(flow.running >= Math.min(ask.limits.concurrency, most) ? 'queue_full' : 'too_late')
         : waiting >= queue && !makeRoom(flow) ? away('overloaded') : undefined
-    if (result === undefined) return wait(flow, ask, away)
+    if (result === undefined) return wait(flow, ask, { away, budgetMs, patienceMs })
     forgetIdle(flow, ask.caller)
     return result
   }
 
-  async function wait (flow: Flow, ask: Ask, away: (why: TurnedAway['why']) => TurnedAway): Promise<(() => void) | TurnedAway> {
+  /** Whether another call of the caller would be turned away, as far as that can be told before it says what it wants. */
+  function refuses (caller: string, limits: Ask['limits'], timeoutMs: number): boolean {
+    const flow = flows.get(caller)
+    if (flow === undefined || !flow.isOverloaded(now())) return false
+    const oneMoreMs = flow.waitingMs * (1 + 1 / flow.waiting.length)
+    return oneMoreMs / shareOf(flow, limits.concurrency) > Math.max(leastPatienceMs, Math.min(maxWaitMs, timeoutMs) / 4)
+  }
+
+  async function wait (flow: Flow, ask: Ask, { away, budgetMs, patienceMs }: { away: (why: TurnedAway['why']) => TurnedAway, budgetMs: number, patienceMs: number }): Promise<(() => void) | TurnedAway> {
     return await new Promise((resolve, reject) => {
       const settle = (end: () => void): void => {
         clearTimeout(timer)
@@ -116,6 +156,7 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
         ...ask,
         cost: costOf(ask.tool),
         since: now(),
+        patienceMs,
         start: () => { settle(() => { resolve(start(flow, ask)) }) },
         turnAway: (reason) => {
           settle(() => { resolve(reason) })
@@ -126,11 +167,10 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
         settle(() => { reject(ask.signal.reason) })
         forgetIdle(flow, ask.caller)
       }
-      const timer = setTimeout(() => { entry.turnAway(away('too_late')) }, Math.min(maxWaitMs, ask.deadline - now()))
+      const timer = setTimeout(() => { entry.turnAway(away('too_late')) }, budgetMs)
       ask.signal.addEventListener('abort', onAbort, { once: true })
       if (ask.signal.aborted) return onAbort()
-      flow.waiting.push(entry)
-      flow.waitingMs += entry.cost
+      flow.push(entry)
       turns.add(flow)
       waiting++
     })
@@ -188,22 +228,20 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
   }
 
   function leaveQueue (flow: Flow, entry: Waiting): void {
-    const index = flow.waiting.indexOf(entry)
-    if (index === -1) return
-    flow.waiting.splice(index, 1)
-    flow.waitingMs -= entry.cost
+    if (!flow.remove(entry, now())) return
     waiting--
-    if (flow.waiting.length > 0) return
-    turns.delete(flow)
-    flow.waitingMs = 0
-    flow.deficit = Math.min(0, flow.deficit)
+    if (flow.waiting.length === 0) turns.delete(flow)
   }
 
   /** Milliseconds, if the callers that wait now share what runs evenly. */
   function expectedWait (flow: Flow, { limits, tool, call }: Ask): number {
+    return (costOf(tool) + (flow.isLate(now()) && !flow.isOverloaded(now()) ? 0 : flow.waitingMs)) / shareOf(flow, Math.min(limits.concurrency, call.concurrency))
+  }
+
+  /** How many calls of the caller may be expected to run at a time. */
+  function shareOf (flow: Flow, ownMost: number): number {
     const callers = turns.size + (turns.has(flow) ? 0 : 1)
-    const share = Math.max(1, Math.min(limits.concurrency, most, call.concurrency, concurrency / callers))
-    return (costOf(tool) + (flow.isLate(now()) ? 0 : flow.waitingMs)) / share
+    return Math.max(1, Math.min(ownMost, most, concurrency / callers))
   }
 
   function costOf (tool: string): number {
@@ -221,7 +259,7 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
     if (flow.running === 0 && flow.waiting.length === 0) flows.delete(caller)
   }
 
-  return { enter, stats: () => ({ running, waiting, callers: flows.size }) }
+  return { enter, refuses, stats: () => ({ running, waiting, callers: flows.size }) }
 }
 
 export type Admission = ReturnType<typeof createAdmission>

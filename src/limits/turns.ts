@@ -1,6 +1,5 @@
-import { patienceMs } from './admission.ts'
-
 const firstGuessMs = 1
+const patienceMs = 100
 
 interface Waiting { since: number, go: () => void }
 

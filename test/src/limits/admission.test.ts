@@ -122,7 +122,7 @@ t.test('while the oldest waits too long the newest is let in first, and is not t
   const all = [take('old'), take('older')]
   await settled()
   t.match(await ask('a', { deadline: clock.now + 25 }), { why: 'too_late' })
-  clock.now += 101
+  clock.now += 250_001 // a quarter of their time
   all.push(take('new'))
   const inTime = ask('a', { deadline: clock.now + 25 }).then((turn) => {
     order.push('newest')
@@ -133,6 +133,18 @@ t.test('while the oldest waits too long the newest is let in first, and is not t
   await Promise.all([...all, inTime])
   t.equal(order.length, 4, 'all are served')
   t.same(order.slice(0, 2), ['newest', 'new'])
+})
+
+t.test('a burst is worked off, an overload is not stored up', async (t) => {
+  const { run, ask, clock } = admissionOf({ maxWaitMs: 400 })
+  const end = await run('z')
+  const burst = Array.from({ length: 20 }, async () => { (await run('a'))() }) // 200 ms of calls
+  await settled()
+  clock.now += 1_001
+  t.match(await ask('a'), { why: 'too_late' }, 'once it lasts, nothing joins that would wait longer than a quarter of 400 ms')
+  end()
+  await Promise.all(burst)
+  t.type(await ask('a'), 'function')
 })
 
 t.test('a caller at its own limit waits, others pass it', async (t) => {
