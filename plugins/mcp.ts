@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import type { FastifyError, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { createAddressCheck } from '../src/addresses.ts'
@@ -34,10 +33,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
 
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, body } = toHttpError(error)
-    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' || hasMoreThan(config.BODY_LIMIT_BYTES, request.headers)) { // or the rest would be read for nothing
-      reply.header('connection', 'close')
-      ;(request.raw.socket as Partial<Socket>).pause?.() // there is none under inject
-    }
+    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' || hasMoreThan(config.BODY_LIMIT_BYTES, request.headers)) reply.header('connection', 'close') // or the rest would be read for nothing
     if (toldOnce.has(error.code)) return reply.code(status).send(body) // told once, by whoever refuses
     if (status >= 500) request.log.error({ err: error }, 'request failed')
     else request.log.warn({ code: error.code, status, reason: (error as { reason?: string }).reason, ip: request.ip }, 'request refused')

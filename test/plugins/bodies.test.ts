@@ -47,7 +47,7 @@ t.test('an announced gibibyte is answered after its headers, and the connection 
   t.ok(await goesOn(app))
 })
 
-t.test('a flood without a length is cut within the limit and what one read brings', async (t) => {
+t.test('a flood without a length is cut at the limit, and no more than one turn of the loop is read of it', async (t) => {
   const app = await served(t)
   const { client, server, answer } = await open(t, app)
   const piece = `${(65_536).toString(16)}\r\n${'x'.repeat(65_536)}\r\n`
@@ -56,7 +56,8 @@ t.test('a flood without a length is cut within the limit and what one read bring
   pour()
   await once(server, 'close')
 
-  t.ok(server.bytesRead <= limit + 2 * 65_536 + 1_000, `${server.bytesRead} bytes were read`)
+  // libuv reads a socket up to 32 times in a turn of the loop, and one turn may pass before the connection ends
+  t.ok(server.bytesRead <= limit + 34 * 65_536 + 1_000, `${server.bytesRead} bytes were read`)
   client.destroy()
   t.match(await answer, /^$|^HTTP\/1\.1 413 /, 'who still writes may miss the answer')
   t.ok(await goesOn(app))
