@@ -15,6 +15,8 @@ export interface Case {
   status?: number
   /** Sent once before anything else, to use up what there is. */
   spend?: RpcRequest
+  /** What an answer may say instead: a bucket that is empty gets a token a minute. */
+  orElse?: string
   /** Sent in turn. */
   requests: Array<RpcRequest & { isRight: (result: any, error: any) => boolean }>
 }
@@ -51,7 +53,7 @@ export function casesOn (recordIds: string[]): Case[] {
     { name: 'lookup', title: 'tools/call get_record_detail', server: 'four', baselines: ['bare', 'fastify-pg'], requests: lookups },
     { name: 'denied', title: 'a tool that is not allowed', server: 'four', baselines: ['bare', 'echo'], requests: [{ ...callOf('denied'), isRight: isUnknown }] },
     { name: 'unknown', title: 'a tool that does not exist', server: 'four', baselines: ['bare', 'echo'], requests: [{ ...callOf('no_such_tool'), isRight: isUnknown }] },
-    { name: 'limited', title: 'a tool whose bucket is empty', server: 'four', baselines: ['bare', 'echo'], spend: callOf('search_records'), requests: [{ ...callOf('search_records'), isRight: (result) => result._meta?.['io.portcullis/outcome'] === 'limited' }] },
-    { name: 'refused', title: 'a request past its budget, HTTP 429', server: 'spent', baselines: ['bare', 'echo'], status: 429, spend: callOf('no_such_tool'), requests: [{ ...modernEcho, isRight: (_result, error) => error?.code === 4005 }] }
+    { name: 'limited', title: 'a tool whose bucket is empty', server: 'four', baselines: ['bare', 'echo'], spend: callOf('search_records'), orElse: 'query is required', requests: [{ ...callOf('search_records'), isRight: (result) => result._meta?.['io.portcullis/outcome'] === 'limited' }] },
+    { name: 'refused', title: 'a request past its budget, HTTP 429', server: 'spent', baselines: ['bare', 'echo'], status: 429, spend: callOf('no_such_tool'), orElse: echo.arguments.text, requests: [{ ...modernEcho, isRight: (_result, error) => error?.code === 4005 }] }
   ]
 }
