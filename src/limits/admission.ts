@@ -24,7 +24,7 @@ export interface AdmissionOptions {
   now?: () => number
 }
 
-interface Waiting extends Ask { cost: number, since: number, patienceMs: number, start: () => void, turnAway: (away: TurnedAway) => void }
+interface Waiting extends Ask { cost: number, start: () => void, turnAway: (away: TurnedAway) => void }
 
 /** What one caller has running and waiting. */
 class Flow {
@@ -37,8 +37,6 @@ class Flow {
   waitingMs = 0
   /** Milliseconds of work that the caller may still start before the next caller's turn. */
   deficit = 0
-  private busySince = -Infinity
-  private emptySince = -Infinity
 
   constructor (most: number) {
     this.most = most
@@ -48,36 +46,23 @@ class Flow {
     return this.running < Math.min(limits.concurrency, this.most) && (this.runningOf.get(tool) ?? 0) < call.concurrency
   }
 
-  /** The call to let in next: the oldest, or, once calls wait too long, the newest: the old ones' callers may have given up. */
-  next (now: number): Waiting | undefined {
-    const mayRun = (entry: Waiting): boolean => this.mayRun(entry)
-    return this.isLate(now) ? this.waiting.findLast(mayRun) : this.waiting.find(mayRun)
-  }
-
-  isLate (now: number): boolean {
-    const [oldest] = this.waiting
-    return oldest !== undefined && now - oldest.since > oldest.patienceMs
-  }
-
-  /** Whether more was asked than may run for a while, a breath between included. */
-  isOverloaded (now: number): boolean {
-    return this.waiting.length > 0 && now - this.busySince > burstMs
+  /** The oldest call that may run. */
+  next (): Waiting | undefined {
+    return this.waiting.find((entry) => this.mayRun(entry))
   }
 
   push (entry: Waiting): void {
-    if (this.waiting.length === 0 && entry.since - this.emptySince > burstMs) this.busySince = entry.since
     this.waiting.push(entry)
     this.waitingMs += entry.cost
   }
 
   /** Whether it waited here. */
-  remove (entry: Waiting, now: number): boolean {
+  remove (entry: Waiting): boolean {
     const index = this.waiting.indexOf(entry)
     if (index === -1) return false
     this.waiting.splice(index, 1)
     this.waitingMs -= entry.cost
     if (this.waiting.length === 0) {
-      this.emptySince = now
       this.waitingMs = 0
       this.deficit = Math.min(0, this.deficit)
     }
@@ -93,18 +78,16 @@ class Flow {
 }
 
 const firstGuessMs = 10
-const leastPatienceMs = 100
-const burstMs = 1_000
 const leastCostMs = 1
 const mostOfOne = 3 / 4
+const patience = 1 / 2 // of a call's time; the rest is for guesses that are wrong
 
 /**
  * Lets so many calls run at a time and the rest wait, each caller in a queue of its own. Callers take turns by deficit
  * round robin (Shreedhar and Varghese, 1995) over the time that a tool's calls were seen to take, so neither many calls
- * nor slow ones buy more than a caller's share. A call that would wait past its deadline is turned away at once, and,
- * once more was asked for a while than may run, one that would wait a quarter of its time: a burst is worked off, an
- * overload is not stored up. When the whole queue is full, whoever has most in it gives way. A caller's calls come in
- * their order, or, while the oldest waits longer than that quarter, the newest first, whose callers have not given up.
+ * nor slow ones buy more than a caller's share, and a caller's calls come in their order. A call that would wait more
+ * than half of its time is turned away at once: a burst is worked off, an overload is not stored up. When the whole queue
+ * is full, whoever has most in it gives way.
  */
 export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now }: AdmissionOptions) {
   const flows = new Map<string, Flow>()
@@ -123,15 +106,14 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
     if (running < concurrency && flow.mayRun(ask)) return start(flow, ask)
 
     const budgetMs = Math.min(maxWaitMs, ask.deadline - now())
-    const patienceMs = Math.max(leastPatienceMs, budgetMs / 4)
     const waitMs = expectedWait(flow, ask)
     const away = (why: TurnedAway['why']): TurnedAway => ({ why, retryAfterMs: Math.ceil(Math.min(Math.max(waitMs, 100), 60_000)) })
     const result = flow.waiting.length >= ask.limits.queue
       ? away('queue_full')
-      : waitMs > (flow.isOverloaded(now()) ? patienceMs : budgetMs)
+      : waitMs > budgetMs * patience
         ? away(flow.running >= Math.min(ask.limits.concurrency, most) ? 'queue_full' : 'too_late')
         : waiting >= queue && !makeRoom(flow) ? away('overloaded') : undefined
-    if (result === undefined) return wait(flow, ask, { away, budgetMs, patienceMs })
+    if (result === undefined) return wait(flow, ask, { away, budgetMs })
     forgetIdle(flow, ask.caller)
     return result
   }
@@ -139,12 +121,12 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
   /** Whether another call of the caller would be turned away, as far as that can be told before it says what it wants. */
   function refuses (caller: string, limits: Ask['limits'], timeoutMs: number): boolean {
     const flow = flows.get(caller)
-    if (flow === undefined || !flow.isOverloaded(now())) return false
+    if (flow === undefined || flow.waiting.length === 0) return false
     const oneMoreMs = flow.waitingMs * (1 + 1 / flow.waiting.length)
-    return oneMoreMs / shareOf(flow, limits.concurrency) > Math.max(leastPatienceMs, Math.min(maxWaitMs, timeoutMs) / 4)
+    return oneMoreMs / shareOf(flow, limits.concurrency) > Math.min(maxWaitMs, timeoutMs) * patience
   }
 
-  async function wait (flow: Flow, ask: Ask, { away, budgetMs, patienceMs }: { away: (why: TurnedAway['why']) => TurnedAway, budgetMs: number, patienceMs: number }): Promise<(() => void) | TurnedAway> {
+  async function wait (flow: Flow, ask: Ask, { away, budgetMs }: { away: (why: TurnedAway['why']) => TurnedAway, budgetMs: number }): Promise<(() => void) | TurnedAway> {
     return await new Promise((resolve, reject) => {
       const settle = (end: () => void): void => {
         clearTimeout(timer)
@@ -155,8 +137,6 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
       const entry: Waiting = {
         ...ask,
         cost: costOf(ask.tool),
-        since: now(),
-        patienceMs,
         start: () => { settle(() => { resolve(start(flow, ask)) }) },
         turnAway: (reason) => {
           settle(() => { resolve(reason) })
@@ -204,7 +184,7 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
     if (running >= concurrency) return undefined
     let passed = 0
     for (const flow of turns) { // a flow that is added again stands at the end and is visited once more
-      const entry = flow.next(now())
+      const entry = flow.next()
       if (entry !== undefined && flow.deficit >= entry.cost) {
         flow.deficit -= entry.cost
         return entry
@@ -228,14 +208,14 @@ export function createAdmission ({ concurrency, queue, maxWaitMs, now = Date.now
   }
 
   function leaveQueue (flow: Flow, entry: Waiting): void {
-    if (!flow.remove(entry, now())) return
+    if (!flow.remove(entry)) return
     waiting--
     if (flow.waiting.length === 0) turns.delete(flow)
   }
 
   /** Milliseconds, if the callers that wait now share what runs evenly. */
   function expectedWait (flow: Flow, { limits, tool, call }: Ask): number {
-    return (costOf(tool) + (flow.isLate(now()) && !flow.isOverloaded(now()) ? 0 : flow.waitingMs)) / shareOf(flow, Math.min(limits.concurrency, call.concurrency))
+    return (costOf(tool) + flow.waitingMs) / shareOf(flow, Math.min(limits.concurrency, call.concurrency))
   }
 
   /** How many calls of the caller may be expected to run at a time. */

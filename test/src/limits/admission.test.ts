@@ -110,40 +110,24 @@ t.test('one caller never holds all that may run', async (t) => {
   ;(await waits)()
 })
 
-t.test('while the oldest waits too long the newest is let in first, and is not turned away for the others', async (t) => {
-  const { run, ask, clock } = admissionOf()
-  const end = await run('z', { tool: 'first' })
-  const order: string[] = []
-  const take = async (name: string): Promise<void> => {
+t.test('a burst is worked off in its order, an overload is not stored up', async (t) => {
+  const { run, ask, refuses } = admissionOf({ maxWaitMs: 400 })
+  const limits = { concurrency: Infinity, queue: Infinity }
+  const end = await run('z')
+  const order: number[] = []
+  const burst = Array.from({ length: 20 }, async (_, index) => {
     const done = await run('a')
-    order.push(name)
+    order.push(index)
     done()
-  }
-  const all = [take('old'), take('older')]
-  await settled()
-  t.match(await ask('a', { deadline: clock.now + 25 }), { why: 'too_late' })
-  clock.now += 250_001 // a quarter of their time
-  all.push(take('new'))
-  const inTime = ask('a', { deadline: clock.now + 25 }).then((turn) => {
-    order.push('newest')
-    if (typeof turn === 'function') turn()
   })
   await settled()
-  end()
-  await Promise.all([...all, inTime])
-  t.equal(order.length, 4, 'all are served')
-  t.same(order.slice(0, 2), ['newest', 'new'])
-})
-
-t.test('a burst is worked off, an overload is not stored up', async (t) => {
-  const { run, ask, clock } = admissionOf({ maxWaitMs: 400 })
-  const end = await run('z')
-  const burst = Array.from({ length: 20 }, async () => { (await run('a'))() }) // 200 ms of calls
-  await settled()
-  clock.now += 1_001
-  t.match(await ask('a'), { why: 'too_late' }, 'once it lasts, nothing joins that would wait longer than a quarter of 400 ms')
+  t.match(await ask('a'), { why: 'too_late' }, '200 ms of calls wait, half of 400 ms: no more of them')
+  t.equal(refuses('a', limits, 1_000), true, 'which can be told before a body is read')
+  t.equal(refuses('b', limits, 1_000), false, 'of others it can\'t')
   end()
   await Promise.all(burst)
+  t.same(order, order.toSorted((a, b) => a - b))
+  t.equal(refuses('a', limits, 1_000), false)
   t.type(await ask('a'), 'function')
 })
 
