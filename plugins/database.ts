@@ -2,32 +2,39 @@ import fastifyPostgres from '@fastify/postgres'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import pg from 'pg'
-import type { Env } from '../config/env.ts'
-import { createLender, type DatabaseStatus, type Lease } from '../src/database.ts'
+import { tooMighty } from '../src/db/foreign-role.ts'
+import type { Borrower, Lease } from '../src/db/lease.ts'
+import { maxWaiting, openDatabase, type OpenDatabase, type PoolStats } from '../src/db/open.ts'
+import { ForeignRoleRefused, oneLine } from '../src/errors.ts'
+import type { CompiledTool } from '../src/mcp/registry.ts'
 import { migrate, pendingMigrations } from '../src/migrate.ts'
 import { databaseSettings, databaseVariable } from '../src/named-database.ts'
-import { poolOptions, untilAnswering, warm, watch, type DatabaseAddress } from '../src/pool.ts'
+import { poolOptions, untilAnswering, watch, type DatabaseAddress } from '../src/pool.ts'
 import { createProbe } from '../src/probe.ts'
 import { seedIfEmpty } from '../src/seed.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     db: {
-      /** A connection for one call, taken at its first statement; to the server's database, or to one that a tool names. */
-      lend: (database?: string) => Lease
+      /** A connection for one call of a tool, taken at its first statement: to the server's database, its read replica, or the one that the tool names. */
+      lend: (tool: CompiledTool, call: Pick<Borrower, 'tenant' | 'deadline'>) => Lease
       /** A few connections beside the pool of calls, for what must not wait behind them; closed with the server. */
       beside: (purpose: string, connections: number) => pg.Pool
       /** Whether the database answers, asked on a connection of its own; never rejects. */
       probe: () => Promise<boolean>
       status: () => Promise<DatabaseStatus>
+      /** Every pool by its name: `primary`, `read`, or what tools call it. */
+      pools: () => Map<string, PoolStats>
     }
   }
 }
 
+/** What the pool looks like and whether the database answers. */
+export interface DatabaseStatus extends PoolStats { status: 'healthy' | 'unhealthy' }
+
 type Closers = Array<() => Promise<void>>
 
 const waitMs = 20_000
-const minWaiting = 64
 const embeddedRows = 10_000
 
 /** `db` over the pool of @fastify/postgres (`pg`), and over a pool for every other database that a tool names. */
@@ -40,37 +47,51 @@ const database: FastifyPluginAsync = async (fastify) => {
   fastify.decorate('pg', {} as FastifyInstance['pg']) // filled by the next line; a server around this one may have a pool of its own
   await fastify.register(fastifyPostgres, poolOptions(config, url))
   const { pool } = fastify.pg
+  const databases = new Map<string, OpenDatabase>()
   const closers: Closers = []
-  const lend = await opened(fastify, pool, address, closers)
+  const open = async (name: string, opening: pg.Pool, address: DatabaseAddress, directUrl: string): Promise<void> => {
+    const database = await openDatabase(opening, address, directUrl, config, fastify.log)
+    closers.push(database.close)
+    databases.set(name, database)
+  }
+  const openAnother = async (name: string, address: DatabaseAddress): Promise<void> => {
+    await untilAnswering(address, bootBudgetMs(fastify), fastify.log)
+    const another = new pg.Pool(poolOptions(config, address.url))
+    closers.push(async () => { await another.end() })
+    await open(name, another, address, address.url)
+  }
+  await open('primary', pool, address, config.DATABASE_DIRECT_URL ?? url)
+  if (config.DATABASE_READ_URL !== undefined) await openAnother('read', { variable: 'DATABASE_READ_URL', url: config.DATABASE_READ_URL })
   fastify.pressure.watch({ name: 'database pool', isPressing: () => pool.waitingCount >= maxWaiting(config) })
 
   const probe = createProbe(url)
   fastify.addHook('onClose', async () => { await Promise.all([probe.close(), ...closers.map(async (close) => { await close() })]) })
 
-  fastify.decorate('db', {
-    lend: withNamedDatabases(fastify, lend, closers),
-    beside: (purpose, connections) => beside(fastify, url, purpose, connections, closers),
-    probe: probe.ask,
-    status: async () => ({
-      status: await probe.ask() ? 'healthy' : 'unhealthy',
-      size: pool.totalCount,
-      idle: pool.idleCount,
-      min_size: config.DB_POOL_MIN,
-      max_size: config.DB_POOL_MAX
-    })
-  } satisfies FastifyInstance['db'])
-}
+  const databaseOf = ({ database, effect }: Pick<CompiledTool, 'database' | 'effect'>): OpenDatabase =>
+    databases.get(database ?? (effect === 'read' && databases.has('read') ? 'read' : 'primary')) as OpenDatabase
+  const primary = databases.get('primary') as OpenDatabase
 
-/** Waits, warms and watches; what it opens besides the pool is closed with `onClose`. */
-async function opened (fastify: FastifyInstance, pool: pg.Pool, { variable, url }: DatabaseAddress, onClose: Closers): Promise<() => Lease> {
-  const { DB_POOL_MIN: min } = fastify.config
-  watch(pool, fastify.log)
-  await warm(pool, min, variable)
-  const control = beside(fastify, url, 'control', 2, onClose)
-  const cancel = (pid: number): void => {
-    control.query('select pg_cancel_backend($1)', [pid]).catch((error) => { fastify.log.warn({ code: error.code }, 'a statement could not be cancelled; it runs until its timeout') })
-  }
-  return createLender(pool, { maxWaiting: maxWaiting(fastify.config), cancel })
+  fastify.decorate('db', {
+    lend: (tool, call) => databaseOf(tool).lend({ tool: tool.name, effect: tool.effect, foreignSql: tool.foreignSql, ...call }),
+    beside: (purpose, connections) => beside(fastify, config.DATABASE_DIRECT_URL ?? url, purpose, connections, closers),
+    probe: probe.ask,
+    status: async () => ({ status: await probe.ask() ? 'healthy' : 'unhealthy', ...primary.stats() }),
+    pools: () => new Map([...databases].map(([name, { stats }]) => [name, stats()]))
+  } satisfies FastifyInstance['db'])
+
+  fastify.addHook('onReady', async () => { // when every tool is known
+    const tools = fastify.tools.list()
+    const readers = new Map(tools.flatMap(({ name, database }) => database === undefined ? [] : [[database, name]]))
+    await Promise.all([...readers].map(async ([name, tool]) => {
+      const variable = databaseVariable(name)
+      const { [variable]: url } = fastify.settings.read(`tool "${tool}"`, databaseSettings(name)) // which has declared it
+      await openAnother(name, { variable, url: url as string })
+    }))
+    for (const tool of tools) {
+      const fault = tool.foreignSql === true ? await tooMighty(databaseOf(tool).pool) : undefined
+      if (fault !== undefined) throw oneLine(new ForeignRoleRefused(tool.name, tool.database === undefined ? 'DATABASE_URL' : databaseVariable(tool.database), fault))
+    }
+  })
 }
 
 function beside (fastify: FastifyInstance, url: string, purpose: string, connections: number, onClose: Closers): pg.Pool {
@@ -78,29 +99,6 @@ function beside (fastify: FastifyInstance, url: string, purpose: string, connect
   watch(pool, fastify.log)
   onClose.push(async () => { await pool.end() })
   return pool
-}
-
-/** Opens the other databases once every tool is known. */
-function withNamedDatabases (fastify: FastifyInstance, lend: () => Lease, closers: Closers): (database?: string) => Lease {
-  const lenders = new Map<string, () => Lease>()
-
-  fastify.addHook('onReady', async () => {
-    const readers = new Map(fastify.tools.list().flatMap(({ name, database }) => database === undefined ? [] : [[database, name]]))
-    await Promise.all([...readers].map(async ([name, tool]) => {
-      const variable = databaseVariable(name)
-      const url = fastify.settings.read(`tool "${tool}"`, databaseSettings(name))[variable] as string // which has declared it
-      await untilAnswering({ variable, url }, bootBudgetMs(fastify), fastify.log)
-      const pool = new pg.Pool(poolOptions(fastify.config, url))
-      closers.push(async () => { await pool.end() })
-      lenders.set(name, await opened(fastify, pool, { variable, url }, closers))
-    }))
-  })
-
-  return (database) => database === undefined ? lend() : (lenders.get(database) as () => Lease)()
-}
-
-function maxWaiting ({ DB_POOL_MAX: max }: Pick<Env, 'DB_POOL_MAX'>): number {
-  return Math.max(minWaiting, 4 * max)
 }
 
 function bootBudgetMs (fastify: FastifyInstance): number {

@@ -35,7 +35,7 @@ const pipeline: FastifyPluginAsync = async (fastify) => {
     },
     limits: fastify.limits.stage,
     requestState: createRequestState(fastify.config.PORTCULLIS_SECRET),
-    database: { lend: ({ tool }) => fastify.db.lend(tool?.database) },
+    database: { lend: ({ principal: { tenant }, deadline }, tool) => fastify.db.lend(tool, { tenant, deadline }) },
     upstream: { lend: ({ signal, trace }) => upstream(signal, trace) },
     call: (attempt, parts) => makeCall(attempt, { ...parts, log })
   }

@@ -66,6 +66,30 @@ export const ToolFolder = createError<[string]>('MCP_TOOL_FOLDER', '%s is a fold
 /** Thrown into a handler that uses `call.db` after its call has ended. */
 export const LeaseEnded = createError('MCP_LEASE_ENDED', 'call.db was used after its call had ended; await every statement before the handler returns', 500)
 
+/** Thrown into a handler that begins or ends a transaction. */
+export const TransactionControlRefused = createError<[string]>('MCP_TRANSACTION_CONTROL', 'tool "%s" may not begin or end a transaction: what a tool with effect \'write\' does is one transaction, committed when its result is ok; throw to roll back', 500)
+
+/** Thrown into a handler that takes a connection of the pool instead of its call's. */
+export const NestedConnection = createError<[string]>('MCP_NESTED_CONNECTION', 'tool "%s" takes a second connection, which could wait for itself; use call.db instead of fastify.pg', 500)
+
+/** Thrown into a handler that runs SQL from elsewhere without saying so. */
+export const ForeignSqlRefused = createError<[string]>('MCP_FOREIGN_SQL', 'tool "%s" runs SQL that it did not write; declare foreignSql: true, or use the sql tag', 500)
+
+/** Thrown into a handler when SQL from elsewhere does not begin like a statement that reads. */
+export const NotAReadingStatement = createError('MCP_NOT_A_READING_STATEMENT', 'only SELECT, WITH, VALUES, TABLE, SHOW and EXPLAIN are run, one statement at a time', 400)
+
+/** Thrown at the end of a call whose statement had failed, though its handler went on: there is nothing to commit. */
+export const TransactionFailed = createError('MCP_TRANSACTION_FAILED', 'a statement of the transaction had failed, so it was rolled back; let the error leave the handler', 500)
+
+/** Thrown into a handler whose principal has a tenant that PostgreSQL has no text for. */
+export const TenantUnusable = createError('MCP_TENANT_UNUSABLE', 'the tenant of the principal holds a NUL character, which PostgreSQL can\'t take', 500)
+
+/** Thrown at boot when SQL from elsewhere would run under a role that may do more than read. */
+export const ForeignRoleRefused = createError<[string, string, string]>('MCP_FOREIGN_ROLE', 'tool "%s" runs SQL that it did not write (foreignSql), but the role of %s has %s; give the tool a database of its own (database: \'name\') with a role that may only read', 500)
+
+/** Thrown when the answer to a COMMIT was lost and nobody can tell what became of it. */
+export const CommitUnknown = createError('MCP_COMMIT_UNKNOWN', 'it is not known whether the transaction was committed', 500)
+
 /** Thrown when a call gets no connection in time, or the database is not there. */
 export const DatabaseUnavailable = createError('MCP_DATABASE_UNAVAILABLE', 'no database connection could be had', 503)
 

@@ -15,6 +15,7 @@ export function poolOptions (env: Pick<Env, 'SERVICE_NAME' | 'DB_POOL_MIN' | 'DB
     application_name: env.SERVICE_NAME,
     min: env.DB_POOL_MIN,
     max: env.DB_POOL_MAX,
+    pipeline: true, // BEGIN and the statement after it share a round trip
     connectionTimeoutMillis: env.DB_ACQUIRE_TIMEOUT_MS,
     idleTimeoutMillis: 30_000,
     types: { getTypeParser: typeParser as typeof pg.types.getTypeParser },

@@ -4,6 +4,8 @@ import { storable } from './storable.ts'
 export class Sql {
   readonly strings: readonly string[]
   readonly values: readonly unknown[]
+  /** See `replanned`. */
+  readonly isReplanned: boolean = false
 
   constructor (strings: readonly string[], values: readonly unknown[]) {
     this.strings = strings
@@ -13,6 +15,29 @@ export class Sql {
   get text (): string {
     return this.strings.reduce((text, part, index) => `${text}$${index}${part}`)
   }
+}
+
+class ReplannedSql extends Sql {
+  override readonly isReplanned = true
+}
+
+/** A statement that nobody at home wrote. */
+export class ForeignSql extends Sql {}
+
+/**
+ * The same statement, planned for its values each time: statements are prepared, and after some executions PostgreSQL may
+ * keep one plan for all values, which is wrong where it depends on them (a rare word, a frequent one).
+ */
+export function replanned ({ strings, values }: Sql): Sql {
+  return new ReplannedSql(strings, values)
+}
+
+/**
+ * SQL from elsewhere, such as a model's. Only a tool that declares `foreignSql: true` may run it, in a read-only
+ * transaction that is always rolled back, on a connection that nobody gets after it.
+ */
+export function foreign (text: string): Sql {
+  return new ForeignSql([text], [])
 }
 
 /**

@@ -2,7 +2,7 @@ import { Type, type TObject } from 'typebox'
 import { ask } from '../src/mcp/ask.ts'
 import { blocks } from '../src/mcp/blocks.ts'
 import { createRegistry } from '../src/mcp/registry.ts'
-import type { Db } from '../src/database.ts'
+import type { Db } from '../src/db/lease.ts'
 
 // What a tool author's mistakes look like to the compiler. Checked by `npm run types`, never run.
 const { add } = createRegistry()

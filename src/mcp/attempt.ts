@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Spent } from '../db/lease.ts'
 import type { Limits } from '../limits/limits.ts'
 import type { Entry } from '../limits/stage.ts'
 import type { TraceHeaders } from '../upstream.ts'
@@ -31,6 +32,8 @@ export interface Attempt {
   signal: AbortSignal
   abort: (why: AbortReason) => void
   notify?: Notify
+  /** What its database work took, once there is some. */
+  spent?: Readonly<Spent>
   inputResponses?: unknown
   requestState?: string
 }

@@ -21,13 +21,23 @@ export function createCallLog (log: FastifyBaseLogger): Stages['telemetry'] {
           era: attempt.era,
           outcome,
           reason,
-          durationMs: Math.round((performance.now() - startedAt) * 1000) / 1000,
+          durationMs: rounded(performance.now() - startedAt),
+          ...spentOf(attempt),
           ...outcome === 'error' || outcome === 'unavailable' ? { cause: describeCause(cause) } : {},
           ...reason === 'upstream' ? { cause: codesOf(cause) } : {}
         }, 'tool call')
       }
     }
   }
+}
+
+/** Waiting for a connection and a slow query are different troubles. */
+function spentOf ({ spent }: Attempt): Record<string, number> {
+  return spent === undefined || spent.waitMs + spent.statements === 0 ? {} : { dbWaitMs: rounded(spent.waitMs), dbQueryMs: rounded(spent.queryMs), dbStatements: spent.statements }
+}
+
+function rounded (ms: number): number {
+  return Math.round(ms * 1000) / 1000
 }
 
 /** The name of a denied tool is one that the registry knows; that of an unknown one is the client's own text. */

@@ -1,8 +1,10 @@
-import type { Lease } from '../database.ts'
+import type { Lease } from '../db/lease.ts'
 import type { Upstream } from '../upstream.ts'
 import type { Attempt } from './attempt.ts'
 import type { Refusal, Settled } from './outcome.ts'
+import type { CompiledTool } from './registry.ts'
 import type { RequestState } from './request-state.ts'
+import { whileHandling } from '../db/connections.ts'
 import { refusalFor, settleError, settleResult } from './settle.ts'
 import type { Answers, Call } from './tool.ts'
 
@@ -17,7 +19,7 @@ export interface Stages {
   limits: { admit: (attempt: Attempt) => Promise<Refusal | (() => void)> }
   requestState: RequestState
   audit?: { intent: (attempt: Attempt) => Promise<void>, outcome: (attempt: Attempt, settled: Settled, lease?: Lease) => Promise<void> }
-  database: { lend: (attempt: Attempt) => Lease }
+  database: { lend: (attempt: Attempt, tool: CompiledTool) => Lease }
   upstream: { lend: (attempt: Attempt) => Upstream }
   call: (attempt: Attempt, parts: { lease: Lease, upstream: Upstream, answers?: Answers }) => Call
 }
@@ -55,18 +57,20 @@ export function createCallTool (stages: Stages): CallTool {
       if (tool.effect === 'write') await stages.audit?.intent(attempt) // 5
 
       attempt.signal.throwIfAborted()
-      lease = stages.database.lend(attempt)
+      lease = stages.database.lend(attempt, tool)
+      attempt.spent = lease.spent
       upstream = stages.upstream.lend(attempt)
       const call = stages.call(attempt, { lease, upstream, answers: opened.answers })
-      handling = tool.handler(checked.args, call)
+      handling = whileHandling(tool.name, () => tool.handler(checked.args, call))
       const result = await untilAborted(attempt.signal, handling) // 6
       handling = undefined
       const settled = await settleResult(attempt, tool, result, stages.requestState) // 7
-      await stages.audit?.outcome(attempt, settled, lease) // 8; a write commits here
+      await stages.audit?.outcome(attempt, settled, lease) // 8
+      if (tool.effect === 'write' && settled.outcome === 'ok') await lease.commit(attempt.signal) // an abort from here on is too late
       return settled
     } finally {
       clearTimeout(timer)
-      lease?.end()
+      lease?.end().catch(() => {})
       upstream?.end()
       if (typeof release === 'function') releaseAfter(handling, release)
       if (typeof leave === 'function') leave()

@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Lease } from '../database.ts'
+import type { Lease } from '../db/lease.ts'
 import type { Upstream } from '../upstream.ts'
 import type { Attempt } from './attempt.ts'
 import type { Answers, Call, Notify } from './tool.ts'

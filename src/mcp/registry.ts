@@ -126,7 +126,7 @@ function faultOf (tool: Tool): string | undefined {
   if (typeof tool.description !== 'string' || tool.description.trim() === '') return 'it has no description; say what it does, for a model'
   if (typeof tool.handler !== 'function') return 'it has no handler function'
   if (tool.effect !== 'read' && tool.effect !== 'write') return 'its effect must be \'read\' or \'write\''
-  if (tool.effect === 'write') return 'effect \'write\' is refused: this version has no transaction for writes yet; declare a tool that reads'
+  if (tool.effect === 'write' && tool.foreignSql === true) return 'SQL from elsewhere may only read; declare effect \'read\''
   if (tool.limits !== undefined && limitsFault(tool.limits) !== undefined) return limitsFault(tool.limits)
   if (tool.output === undefined) return 'it has no output; declare an object schema, or \'blocks\''
   if (tool.database !== undefined && databaseNameFault(tool.database) !== undefined) return databaseNameFault(tool.database)

@@ -1,4 +1,4 @@
-import { DatabaseUnavailable } from '../errors.ts'
+import { CommitUnknown, DatabaseUnavailable, NotAReadingStatement } from '../errors.ts'
 import { contentOfAsk, type AskContent, type InputRequest } from './ask.ts'
 import { CallAborted, type AbortReason, type Attempt } from './attempt.ts'
 import { blocksToText, isBlocks } from './blocks.ts'
@@ -49,6 +49,7 @@ function withinSize ({ limits }: Attempt, settled: Settled): Settled {
 
 /** The end of an attempt in which something was thrown. Only a ToolError's own text reaches the client. */
 export function settleError (attempt: Attempt, thrown: unknown): Settled {
+  if (thrown instanceof CommitUnknown) return failure('error', `The connection was lost while the change was made, and nobody can tell whether it was. Look before you try again. Call ${attempt.id}`, 'commit_unknown')
   const aborted = attempt.signal.aborted ? attempt.signal.reason : thrown
   if (aborted instanceof CallAborted) return failure(aborted.why, abortTexts[aborted.why])
   if (thrown instanceof ToolError) {
@@ -59,8 +60,9 @@ export function settleError (attempt: Attempt, thrown: unknown): Settled {
     }
   }
   if (thrown instanceof DatabaseUnavailable) {
-    return { ...failure('unavailable', `The database is not available. Try again in ${retryAfterUnavailableMs / 1000} s.`), retryAfterMs: retryAfterUnavailableMs }
+    return { ...failure('unavailable', `The database is not available. Try again in ${retryAfterUnavailableMs / 1000} s.`, (thrown as { reason?: string }).reason), retryAfterMs: retryAfterUnavailableMs }
   }
+  if (thrown instanceof NotAReadingStatement) return failure('tool_error', `${thrown.message[0]?.toUpperCase()}${thrown.message.slice(1)}.`, 'not_a_reading_statement')
   if ((thrown as { code?: unknown } | null)?.code === queryCanceled) return failure('timeout', abortTexts.timeout)
   return failure('error', `The tool failed. Quote call ${attempt.id} to whoever runs this server.`)
 }

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Static, TObject } from 'typebox'
-import type { Db } from '../database.ts'
+import type { Db } from '../db/lease.ts'
 import type { Ask } from './ask.ts'
 import type { Blocks } from './blocks.ts'
 
@@ -62,11 +62,14 @@ export interface Tool<I extends TObject = TObject, O extends Output = Output, C 
   description: string
   /** Another database than the server's: `call.db` reads `warehouse` at WAREHOUSE_DATABASE_URL, under the same rules. */
   database?: string
+  /** Runs SQL that it did not write, through `foreign(text)`: see docs/database.md for what that needs. */
+  foreignSql?: boolean
   /** The tool's own variables, read from the environment at boot; `call.config` has their values. */
   config?: C
   /** Unknown arguments are refused. `errorMessage` on a property is the text a model reads when it is wrong. */
   input: I
   output: O
+  /** 'write': what its statements do is one transaction, committed by the pipeline when the result is ok, else rolled back. */
   effect: 'read' | 'write'
   annotations?: ToolAnnotations
   limits?: ToolLimits

@@ -6,7 +6,7 @@ import type { Settled } from '../../src/mcp/outcome.ts'
 import { createRegistry, type CompiledTool } from '../../src/mcp/registry.ts'
 import { createRequestState } from '../../src/mcp/request-state.ts'
 import type { Tool } from '../../src/mcp/tool.ts'
-import { fakeDb } from './fake-call.ts'
+import { fakeLease } from './fake-call.ts'
 
 /** A compiled tool with whatever the test cares about. */
 export function compiledTool (parts: Partial<Tool<any, any>> = {}): CompiledTool {
@@ -50,7 +50,7 @@ export function pipelineOf (parts: Partial<Stages> = {}): { callTool: CallTool, 
     allowlist: { check: ({ decision }) => decision?.allowed === true ? undefined : { outcome: 'denied' } },
     limits: { admit: async () => () => {} },
     requestState: createRequestState('x'.repeat(32)),
-    database: { lend: () => ({ db: fakeDb(), end: () => { ended.push(1) } }) },
+    database: { lend: () => fakeLease({ end: async () => { ended.push(1) } }) },
     upstream: { lend: () => ({ fetch, end: () => {} }) },
     call: (attempt, parts) => makeCall(attempt, { ...parts, log: { child: () => 'child log' } as never }),
     ...parts

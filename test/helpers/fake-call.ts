@@ -1,4 +1,4 @@
-import type { Db } from '../../src/database.ts'
+import type { Db, Lease } from '../../src/db/lease.ts'
 import type { Call } from '../../src/mcp/tool.ts'
 import type { Sql } from '../../src/sql.ts'
 
@@ -18,6 +18,11 @@ export function fakeDb (...answers: Array<unknown[] | Error>): Db & { asked: Sql
     value: async (sql) => Object.values((await next(sql))[0] ?? {})[0] as never,
     execute: async (sql) => (await next(sql)).length
   }
+}
+
+/** A lease of such a database. */
+export function fakeLease (parts: Partial<Lease> = {}): Lease {
+  return { db: fakeDb(), commit: async () => {}, end: async () => {}, spent: { waitMs: 0, queryMs: 0, statements: 0 }, ...parts }
 }
 
 /** A call as a handler sees it, with whatever the test cares about. */

@@ -48,7 +48,7 @@ t.test('its outage is that of its tools alone', async (t) => {
   const doomed = await emptyDatabase(t)
   const client = mcpClient(await start(t, { TEST_WAREHOUSE_DATABASE_URL: doomed }))
   const { pathname } = new URL(doomed)
-  await runSql(main, `alter database ${pathname.slice(1)} allow_connections false`)
+  await runSql(main, `alter database ${pathname.slice(1)} allow_connections false`, `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${pathname.slice(1)}'`)
 
   const { message } = await client.call('test_count_parcels')
 

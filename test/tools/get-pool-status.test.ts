@@ -6,7 +6,7 @@ import { loadTool, runTool } from '../helpers/load-tool.ts'
 import { mcpClient } from '../helpers/mcp-client.ts'
 
 t.test('get_pool_status_returns_healthy', async (t) => {
-  const status = { status: 'healthy', size: 5, idle: 5, min_size: 5, max_size: 20 }
+  const status = { status: 'healthy', size: 5, idle: 5, min_size: 5, max_size: 20, waiting: 0, acquire_wait_ms: 3, oldest_borrow_ms: 0 }
   const tool = await loadTool(t, 'get_pool_status', getPoolStatus, { db: { status: async () => status } })
 
   t.same(await runTool(tool, {}, fakeCall()), { server: 'healthy', database: status })
@@ -17,5 +17,6 @@ t.test('health_check_returns_healthy on PostgreSQL, with the bounds of the pool'
 
   const { database } = (await client.call('get_pool_status')).message.result.structuredContent
 
-  t.match(database, { status: 'healthy', min_size: 2, max_size: 5, size: 2, idle: 2 })
+  t.match(database, { status: 'healthy', min_size: 2, max_size: 5, size: 2, idle: 2, waiting: 0, oldest_borrow_ms: 0 })
+  t.type(database.acquire_wait_ms, 'number')
 })

@@ -1,11 +1,12 @@
 import t from 'tap'
 import { Type } from 'typebox'
-import { DatabaseUnavailable } from '../../../src/errors.ts'
+import { CommitUnknown, DatabaseUnavailable } from '../../../src/errors.ts'
 import { ask } from '../../../src/mcp/ask.ts'
 import { blocks } from '../../../src/mcp/blocks.ts'
 import { createAttempt } from '../../../src/mcp/attempt.ts'
 import { ToolError, type Call } from '../../../src/mcp/tool.ts'
 import { attemptOn, compiledTool, pipelineOf } from '../../helpers/attempt.ts'
+import { fakeLease } from '../../helpers/fake-call.ts'
 
 const never = async (): Promise<never> => await new Promise<never>(() => {})
 const question = ask({ name: { method: 'elicitation/create', params: { message: 'Who?' } } }, { round: 1 })
@@ -77,7 +78,7 @@ t.test('the steps come in their order, and a refusal at one keeps the later ones
       killSwitch: { enter: () => at('kill') ? { outcome: 'killed' } : () => { seen.push('leave') } },
       limits: { admit: async () => at('limits') ? { outcome: 'limited', retryAfterMs: 5 } : () => { seen.push('release') } },
       audit: { intent: async () => { seen.push('intent') }, outcome: async () => { seen.push('audit') } },
-      database: { lend: () => { seen.push('lend'); return { db: undefined as never, end: () => { seen.push('end') } } } }
+      database: { lend: () => { seen.push('lend'); return fakeLease({ end: async () => { seen.push('end') } }) } }
     })
     const observed = { ...tool, check: (args: unknown) => at('check') ? { ok: false as const, message: 'no' } : tool.check(args), handler: async () => { seen.push('handler'); return { text: '' } } }
     const settled = await callTool(attemptOn(observed))
@@ -223,4 +224,35 @@ t.test('a tool that asks', async (t) => {
       t.equal((await callTool(attemptOn(tool, { era, client: { capabilities: capabilities as Record<string, unknown> } }))).outcome, outcome, `${era} ${method} ${JSON.stringify(capabilities)}`)
     }
   })
+})
+
+t.test('only what ends well is committed, after the outcome is recorded', async (t) => {
+  const ends: Array<[string, () => Promise<unknown>, string[]]> = [
+    ['ok', async () => ({ text: 'done' }), ['outcome', 'commit', 'end']],
+    ['tool_error', async () => { throw new ToolError('conflict', 'no') }, ['end']],
+    ['error', async () => { throw new Error('boom') }, ['end']],
+    ['error', async () => ({ undeclared: 1 }), ['end']],
+    ['input_required', async () => ask({ name: { method: 'elicitation/create', params: { message: 'Who?', requestedSchema: { type: 'object', properties: {} } } } }), ['outcome', 'end']]
+  ]
+  for (const [outcome, handler, expected] of ends) {
+    const seen: string[] = []
+    const { callTool } = pipelineOf({
+      audit: { intent: async () => {}, outcome: async () => { seen.push('outcome') } },
+      database: { lend: () => fakeLease({ commit: async () => { seen.push('commit') }, end: async () => { seen.push('end') } }) }
+    })
+    const attempt = attemptOn(compiledTool({ effect: 'write', handler: handler as never }), { client: { capabilities: { elicitation: {} } } })
+    t.match(await callTool(attempt), { outcome })
+    t.same(seen, expected, outcome)
+  }
+})
+
+t.test('a commit that fails is no success, and one whose fate is unknown says so whatever else happened', async (t) => {
+  const settledBy = async (error: Error, abort = false) => {
+    const { callTool } = pipelineOf({ database: { lend: () => fakeLease({ commit: async () => { if (abort) attempt.abort('timeout'); throw error } }) } })
+    const attempt = attemptOn(compiledTool({ effect: 'write', handler: async () => ({ text: '' }) }))
+    return await callTool(attempt)
+  }
+  t.match(await settledBy(Object.assign(new DatabaseUnavailable(), { reason: 'database' })), { outcome: 'unavailable', reason: 'database', retryAfterMs: 1000 })
+  t.match(await settledBy(new Error('deferred constraint')), { outcome: 'error' })
+  for (const abort of [false, true]) t.match(await settledBy(new CommitUnknown(), abort), { outcome: 'error', reason: 'commit_unknown', text: /nobody can tell.*Look before you try again/ })
 })

@@ -1,0 +1,8 @@
+const lossCodes = new Set(['57P01', '57P02', '57P03', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'])
+
+/** The connection is gone, as opposed to a statement that failed on a live one. */
+export function isConnectionLoss (error: unknown): boolean {
+  const { code, message } = error as { code?: string, message?: string }
+  if (code === undefined) return /^Connection terminated|connection .*(closed|ended)|not queryable/i.test(message ?? '')
+  return lossCodes.has(code) || code.startsWith('08')
+}
