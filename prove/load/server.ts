@@ -4,29 +4,38 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newKey } from '../../src/api-keys.ts'
-import { startEmbeddedPostgres } from '../../src/embedded-postgres/index.ts'
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded-postgres/index.ts'
 import { migrate } from '../../src/migrate.ts'
 import { modern, type RpcRequest } from '../../bench/rpc.ts'
 
-export interface Loaded { url: string, keys: string[] }
+export interface Loaded {
+  url: string
+  keys: string[]
+  databaseUrl: string
+  postgres: EmbeddedPostgres
+  hasEnded: () => boolean
+}
+
+/** What stands between the server and PostgreSQL, by its URL. */
+export type Between = (databaseUrl: string) => Promise<string>
 
 export const holding = (ms: number): RpcRequest => modern('tools/call', { name: 'hold', arguments: { ms } })
 
 /** Lends a server process of its own with so many keys, each of a tenant of its own, on an embedded PostgreSQL; stops both after the work. */
-export async function withServer (callers: number, env: Record<string, string>, work: (loaded: Loaded) => Promise<void>): Promise<void> {
+export async function withServer (callers: number, env: Record<string, string>, work: (loaded: Loaded) => Promise<void>, between: Between = async (url) => url): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-load-'))
   const postgres = await startEmbeddedPostgres({ name: 'load-postgres' })
   const made = Array.from({ length: callers }, (_, index) => newKey({ id: `caller-${index}`, roles: ['caller'], tenant: `tenant-${index}` }))
   writeFileSync(join(folder, 'keys'), made.map(({ line }) => line).join('\n'))
   writeFileSync(join(folder, 'allowlist.yaml'), 'roles: { caller: { allow: [hold, whoami] } }\n')
-  const DATABASE_URL = await postgres.database('load')
-  await migrate(DATABASE_URL)
+  const databaseUrl = await postgres.database('load')
+  await migrate(databaseUrl)
   const child = fork(join(import.meta.dirname, 'program.js'), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const exit = once(child, 'exit')
   try {
-    child.send({ env: { DATABASE_URL, API_KEYS_FILE: join(folder, 'keys'), ALLOWLIST_PATH: join(folder, 'allowlist.yaml'), ...env } })
+    child.send({ env: { DATABASE_URL: await between(databaseUrl), API_KEYS_FILE: join(folder, 'keys'), ALLOWLIST_PATH: join(folder, 'allowlist.yaml'), ...env } })
     const [{ port }] = await Promise.race([once(child, 'message'), exit.then(() => { throw new Error('the server ended') })]) as [{ port: number }]
-    await work({ url: `http://127.0.0.1:${port}/mcp`, keys: made.map(({ key }) => key) })
+    await work({ url: `http://127.0.0.1:${port}/mcp`, keys: made.map(({ key }) => key), databaseUrl, postgres, hasEnded: () => child.exitCode !== null || child.signalCode !== null })
   } finally {
     if (child.connected) child.disconnect()
     await exit

@@ -16,7 +16,7 @@ export interface Breaker {
 }
 
 const failuresInARow = 3
-const probeEveryMs = 200
+const probeEveryMs = 100
 
 /**
  * Stops asking a database that gives no connections, and asks for it by itself until it does: libraries let a call try, and
