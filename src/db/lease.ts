@@ -202,6 +202,7 @@ class CallLease implements Lease {
   /** Nothing runs, nothing is open, nothing stays in the session, and no cancel is under way that could hit the next borrower. */
   async #isClean (client: Client): Promise<boolean> {
     if (this.#running !== undefined && !await this.#stopped(client, this.#running)) return false
+    if (this.#borrower.foreignSql === true) await within(settleMs, client.query('rollback; select pg_advisory_unlock_all()')) // the server takes its time to notice that a client is gone
     if (this.#isUnfit || this.#borrower.foreignSql === true) return false
     if (client.getTransactionStatus() !== 'I') await within(settleMs, client.query('rollback'))
     return client.getTransactionStatus() === 'I'
