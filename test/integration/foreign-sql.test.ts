@@ -61,7 +61,7 @@ for (const [name, binaries] of clusters) {
       await strict.end()
       const next = lend()
       const after = await next.db.query(settings)
-      const left = await next.db.one<{ locks: number, prepared: number, temp: number }>(sql`select (select count(*)::int from pg_locks where locktype = 'advisory') as locks, (select count(*)::int from pg_cursors where is_holdable) as prepared, (select count(*)::int from pg_class where relpersistence = 't') as temp`)
+      const left = await next.db.one<{ locks: number, prepared: number, temp: number }>(sql`select (select count(*)::int from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())) as locks, (select count(*)::int from pg_cursors where is_holdable) as prepared, (select count(*)::int from pg_class where relpersistence = 't') as temp`)
       await next.end()
       if (JSON.stringify(after) !== JSON.stringify(session) || JSON.stringify(left) !== '{"locks":0,"prepared":0,"temp":0}') t.fail(`${statements.join('; ')} stays in the session: ${JSON.stringify(left)}`)
       const now = await stateOf(url)
@@ -83,7 +83,7 @@ async function stateOf (url: string): Promise<string> {
     'large', (select jsonb_agg(oid order by oid) from pg_largeobject_metadata), 'bytes', (select count(*) from pg_largeobject),
     'settings', (select jsonb_agg(to_jsonb(s) order by setdatabase, setrole) from pg_db_role_setting s where setdatabase in (0, (select oid from pg_database where datname = current_database()))),
     'columns', (select count(*) from pg_attribute where attrelid = 'secrets'::regclass), 'grants', (select relacl::text from pg_class where oid = 'secrets'::regclass),
-    'comments', (select count(*) from pg_description where objoid = 'secrets'::regclass), 'locks', (select count(*) from pg_locks where locktype = 'advisory'), 'cursors', (select count(*) from pg_prepared_xacts)) as state`)
+    'comments', (select count(*) from pg_description where objoid = 'secrets'::regclass), 'locks', (select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())), 'cursors', (select count(*) from pg_prepared_xacts)) as state`)
   return JSON.stringify(result?.rows[0].state)
 }
 
