@@ -42,13 +42,15 @@ export async function prepareServerRole (ownerUrl: string, role: string, callTim
  */
 export async function giveWhatLacks (client: pg.Client, role: string, callTimeoutMs: number): Promise<string[]> {
   await client.query('select pg_advisory_lock($1)', [lockKey]) // until the connection ends
+  const { rows: [found] } = await client.query<Found>(look, [role, groups])
+  if (found?.exists !== true) return [`create role ${pg.escapeIdentifier(role)} login password '...'`]
   const left: string[] = []
-  for (const statement of await lacking(client, role, callTimeoutMs)) {
+  for (const statement of lacking(found, role, callTimeoutMs)) {
     try {
       await client.query(statement)
     } catch (error) {
       const { code } = error as pg.DatabaseError
-      if (code === refused) left.push(statement)
+      if (code === refused || code === noSuchGroup) left.push(statement)
       else if (code === undefined || !madeMeanwhile.has(code)) throw error
     }
   }
@@ -56,16 +58,13 @@ export async function giveWhatLacks (client: pg.Client, role: string, callTimeou
 }
 
 const refused = '42501'
+const noSuchGroup = '42704'
 const madeMeanwhile = new Set(['42710', '23505']) // for another database of the cluster
 
-async function lacking (client: pg.Client, role: string, callTimeoutMs: number): Promise<string[]> {
-  const { rows: [found] } = await client.query<Found>(look, [role, groups])
-  const { database, exists, settings, missing, foreign } = found as Found
-  const name = pg.escapeIdentifier(role)
-  if (!exists) return [`create role ${name} login password '...'`]
+function lacking ({ database, settings, missing, foreign }: Found, role: string, callTimeoutMs: number): string[] {
   return [
     ...missing.map((group) => `create role ${group} nologin`),
-    ...foreign.map((group) => `grant ${group} to ${name}`),
+    ...foreign.map((group) => `grant ${group} to ${pg.escapeIdentifier(role)}`),
     ...Object.entries(roleDefaults(callTimeoutMs)).filter(([setting, value]) => !settings.includes(`${setting}=${value}`)).map(([setting, value]) => setDefault(role, database, setting, value))
   ]
 }

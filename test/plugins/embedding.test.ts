@@ -107,7 +107,7 @@ t.test('two in one process share nothing, and closing the host closes both pools
   await insertSampleRecords(other)
   const { host } = hostServer(t)
   await embed(host, { prefix: '/a', env: { SERVICE_NAME: 'guest-a', ALLOWLIST_PATH: allowing(t, 'get_statistics', 'search_records') } })
-  await embed(host, { prefix: '/b', env: { SERVICE_NAME: 'guest-b', DATABASE_URL: other, ALLOWLIST_PATH: allowing(t, 'get_statistics') } })
+  await embed(host, { prefix: '/b', env: { SERVICE_NAME: 'guest-b', ...databaseEnv(other), ALLOWLIST_PATH: allowing(t, 'get_statistics') } })
   await host.ready()
   const clientOf = (prefix: string) => mcpClient({ inject: async (options: object) => await host.inject({ ...options, url: `${prefix}/mcp` }) } as never)
 
