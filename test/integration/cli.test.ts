@@ -21,7 +21,7 @@ t.test('migrate brings the schema up to date, once', async (t) => {
 t.test('migrate prepares the role that the server logs in with, when that is not the one that migrates', async (t) => {
   const DATABASE_URL = serverUrl(url)
   const role = new URL(DATABASE_URL).username
-  await runSql(url, `revoke portcullis_reader from ${role}`)
+  await runSql(url, `revoke portcullis_reader, portcullis_writer from ${role}`)
   await t.rejects(runSql(DATABASE_URL, 'select from records'), { code: '42501' })
   t.match(portcullis(['migrate'], { MIGRATION_DATABASE_URL: url, DATABASE_URL, CALL_TIMEOUT_MS: '7000' }), { status: 0, stdout: new RegExp(`^the role "${role}" of DATABASE_URL has its groups and defaults$`, 'm') })
   t.match((await runSql(DATABASE_URL, 'select from records', 'show statement_timeout'))[1]?.rows, [{ statement_timeout: '7s' }])
