@@ -11,7 +11,9 @@ import { migrate, pendingMigrations } from '../src/migrate.ts'
 import { databaseSettings, databaseVariable } from '../src/named-database.ts'
 import { poolOptions, untilAnswering, watch, type DatabaseAddress } from '../src/pool.ts'
 import { createProbe } from '../src/probe.ts'
+import { checkRole } from '../src/role-check.ts'
 import { seedIfEmpty } from '../src/seed.ts'
+import { prepareServerRole, roleOf } from '../src/server-role.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -40,12 +42,12 @@ const embeddedRows = 10_000
 /** `db` over the pool of @fastify/postgres (`pg`), and over a pool for every other database that a tool names. */
 const database: FastifyPluginAsync = async (fastify) => {
   const { config } = fastify
-  const url = config.DATABASE_URL ?? await embedded(fastify)
+  const { url, ownerUrl } = config.DATABASE_URL === undefined ? await embedded(fastify) : { url: config.DATABASE_URL, ownerUrl: config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL }
   const address = { variable: 'DATABASE_URL', url }
   await untilAnswering(address, bootBudgetMs(fastify), fastify.log)
-  await bringUpToDate(fastify, url)
+  await bringUpToDate(fastify, url, ownerUrl)
   fastify.decorate('pg', {} as FastifyInstance['pg']) // filled by the next line; a server around this one may have a pool of its own
-  await fastify.register(fastifyPostgres, poolOptions(config, url))
+  await fastify.register(fastifyPostgres, poolOptions(config, url, await setsDefaults(fastify, address)))
   const { pool } = fastify.pg
   const databases = new Map<string, OpenDatabase>()
   const closers: Closers = []
@@ -56,7 +58,7 @@ const database: FastifyPluginAsync = async (fastify) => {
   }
   const openAnother = async (name: string, address: DatabaseAddress): Promise<void> => {
     await untilAnswering(address, bootBudgetMs(fastify), fastify.log)
-    const another = new pg.Pool(poolOptions(config, address.url))
+    const another = new pg.Pool(poolOptions(config, address.url, await setsDefaults(fastify, address)))
     closers.push(async () => { await another.end() })
     await open(name, another, address, address.url)
   }
@@ -105,28 +107,34 @@ function bootBudgetMs (fastify: FastifyInstance): number {
   return Math.max(1_000, Math.min(waitMs, (fastify.initialConfig.pluginTimeout ?? 10_000) - 3_000))
 }
 
-async function embedded (fastify: FastifyInstance): Promise<string> {
+async function setsDefaults ({ config, log }: FastifyInstance, address: DatabaseAddress): Promise<boolean> {
+  return await checkRole(address, { isProduction: config.PORTCULLIS_ENV === 'production', callTimeoutMs: config.CALL_TIMEOUT_MS, log })
+}
+
+async function embedded (fastify: FastifyInstance): Promise<{ url: string, ownerUrl: string }> {
   const { startEmbeddedPostgres } = await import('../src/embedded-postgres/index.ts')
   const postgres = await startEmbeddedPostgres()
   fastify.addHook('onClose', async () => { await postgres.stop() })
-  const url = await postgres.database('portcullis')
+  const ownerUrl = await postgres.database('portcullis')
+  const url = await postgres.server('portcullis', fastify.config.CALL_TIMEOUT_MS)
   fastify.log.info({ port: postgres.port, folder: postgres.folder }, 'DATABASE_URL is not set: running an embedded PostgreSQL on 127.0.0.1, for development only')
-  return url
+  return { url, ownerUrl }
 }
 
 /** Development migrates by itself; in production a release step does (`db:migrate`), and the server says when it was forgotten. */
-async function bringUpToDate (fastify: FastifyInstance, url: string): Promise<void> {
-  const { config } = fastify
+async function bringUpToDate ({ config, log }: FastifyInstance, url: string, ownerUrl: string): Promise<void> {
   if (config.PORTCULLIS_ENV === 'production') {
     const pending = await pendingMigrations(url)
-    if (pending > 0) fastify.log.error({ pending }, 'the database lacks migrations; run "npm run db:migrate" or "node dist/src/cli.js migrate"')
+    if (pending > 0) log.error({ pending }, 'the database lacks migrations; run "npm run db:migrate" or "node dist/src/cli.js migrate"')
     return
   }
-  const { from, to, applied } = await migrate(config.MIGRATION_DATABASE_URL ?? url)
-  if (applied.length > 0) fastify.log.info({ from, to, applied }, 'database migrated')
+  const { from, to, applied, warnings } = await migrate(ownerUrl)
+  if (applied.length > 0) log.info({ from, to, applied }, 'database migrated')
+  for (const warning of warnings) log.warn(warning)
+  if (roleOf(url) !== roleOf(ownerUrl)) await prepareServerRole(ownerUrl, roleOf(url), config.CALL_TIMEOUT_MS).catch((error) => { log.warn(error.message) })
   if (config.DATABASE_URL !== undefined) return
-  const added = await seedIfEmpty(url, embeddedRows)
-  if (added > 0) fastify.log.info({ rows: added }, 'sample records added')
+  const added = await seedIfEmpty(ownerUrl, embeddedRows)
+  if (added > 0) log.info({ rows: added }, 'sample records added')
 }
 
 export default fp(database, { name: 'database', fastify: '5.x', dependencies: ['env', 'backpressure'], decorators: { fastify: ['config', 'settings', 'pressure'] } })

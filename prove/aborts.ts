@@ -20,7 +20,7 @@ let [aborted, served, reused] = [0, 0, 0]
 const postgres = await startEmbeddedPostgres({ name: 'load-postgres' })
 const url = await postgres.database('aborts')
 const env = { SERVICE_NAME: 'aborts', DB_POOL_MIN: max, DB_POOL_MAX: max, DB_ACQUIRE_TIMEOUT_MS: 30_000, CALL_TIMEOUT_MS: 60_000, DB_PREPARED_STATEMENTS: true }
-const pool = new pg.Pool(poolOptions(env, url))
+const pool = new pg.Pool(poolOptions(env, url, true))
 const log = { warn: (fields: unknown) => { faults.push(`logged ${JSON.stringify(fields)}`) }, error: () => {}, info: () => {}, debug: () => {} }
 const database = await openDatabase(pool, { variable: 'DATABASE_URL', url }, url, env, log as never)
 const watching = new pg.Client({ connectionString: url })

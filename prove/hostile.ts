@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { Test } from 'tap'
-import { migratedDatabase } from '../test/helpers/postgres.ts'
+import { migratedDatabase, serverUrl } from '../test/helpers/postgres.ts'
 import { insertSampleRecords } from '../test/helpers/records.ts'
 import type { Finding } from './hostile/fuzz.ts'
 import { fuzzInProcess } from './hostile/in-process.ts'
@@ -27,8 +27,8 @@ const startedAt = performance.now()
 try {
   const url = await migratedDatabase(scope)
   await insertSampleRecords(url)
-  const sockets = await fuzzOverSockets(url, seed, Math.ceil(inputs / oneRawIn))
-  const inProcess = await fuzzInProcess(url, seed, inputs, maxBlockMs)
+  const sockets = await fuzzOverSockets(serverUrl(url), seed, Math.ceil(inputs / oneRawIn))
+  const inProcess = await fuzzInProcess(serverUrl(url), seed, inputs, maxBlockMs)
   findings.push(...sockets.findings, ...inProcess.findings)
   if (sockets.block.busyMs >= maxBlockMs) findings.push({ fault: `raw bytes block the loop for ${sockets.block.busyMs.toFixed(1)} ms`, input: `seed ${seed}` })
 

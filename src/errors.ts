@@ -21,6 +21,12 @@ export const DatabaseRefused = createError<[string, string]>('MCP_DATABASE_REFUS
 /** Thrown at boot when the pool can't open its first connections. */
 export const DatabasePoolRefused = createError<[string, string, string]>('MCP_DATABASE_POOL_REFUSED', '%s connections (DB_POOL_MIN) to %s could not be opened (%s); lower DB_POOL_MIN or raise DB_ACQUIRE_TIMEOUT_MS or the server\'s max_connections', 500)
 
+/** Thrown after a migration when the role that the server logs in with is not there or lacks rights that the migrating role can't give. */
+export const ServerRoleUnready = createError<[string, string]>('MCP_SERVER_ROLE_UNREADY', 'the role "%s" of DATABASE_URL is not ready; have an administrator run: %s; then run portcullis migrate again', 500)
+
+/** Thrown at boot in production when the role of a database may do too much or lacks the defaults that bound its statements. */
+export const DatabaseRoleUnfit = createError<[string, string, string, string]>('MCP_DATABASE_ROLE_UNFIT', 'the role "%s" of %s %s; %s', 500)
+
 /** Thrown when a migration can't be applied; none of those that were pending is. */
 export const MigrationFailed = createError<[string, string]>('MCP_MIGRATION_FAILED', 'migration %s, so no pending migration was applied: %s', 500)
 
@@ -133,7 +139,7 @@ export const BatchRefused = createError('MCP_BATCH_REFUSED', 'Batches exist in r
 export const ClientGone = createError('MCP_CLIENT_GONE', 'The client has closed the connection', 499)
 
 /** Thrown at boot when LIMITS_STORE=postgres can't be used. */
-export const LimitsStoreRefused = createError<[string]>('MCP_LIMITS_STORE_REFUSED', 'LIMITS_STORE=postgres can\'t use the table rate_limits (%s); run the migrations and grant select, insert, update and delete on it to the role of DATABASE_URL', 500)
+export const LimitsStoreRefused = createError<[string]>('MCP_LIMITS_STORE_REFUSED', 'LIMITS_STORE=postgres can\'t use the table rate_limits (%s); run portcullis migrate, or grant portcullis_writer to the role of DATABASE_URL', 500)
 
 /** Answered for a batch that no wait would make room for. */
 export const BatchTooLarge = createError<[string]>('MCP_BATCH_TOO_LARGE', 'A batch may hold at most %s messages here; send smaller ones', 400)

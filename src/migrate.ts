@@ -4,7 +4,13 @@ import Postgrator from 'postgrator'
 import { MigrationFailed, oneLine } from './errors.ts'
 import { packageFolder } from './version.ts'
 
-export interface MigrationReport { from: number, to: number, applied: string[] }
+export interface MigrationReport {
+  from: number
+  to: number
+  applied: string[]
+  /** What PostgreSQL warned of meanwhile. */
+  warnings: string[]
+}
 
 // Any number will do, as long as every replica takes the same one.
 const lockKey = 7_305_111
@@ -21,6 +27,8 @@ const migrations = `${packageFolder.replaceAll('\\', '/').replace(/[?*()[\]{}]/g
  */
 export async function migrate (connectionString: string, folder?: string): Promise<MigrationReport> {
   return await onDirectConnection(connectionString, async (client) => {
+    const warnings: string[] = []
+    client.on('notice', ({ severity, message = '' }) => { if (severity === 'WARNING') warnings.push(message) })
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock($1)', [lockKey])
     const runner = runnerOn(client, folder)
@@ -29,7 +37,7 @@ export async function migrate (connectionString: string, folder?: string): Promi
     if (edited !== undefined) throw oneLine(new MigrationFailed(`${basename(edited.filename)} was edited after it was applied`, 'restore it, and put the change into a new file'))
     if (pending.length > 0) await apply(runner, from, pending)
     await client.query('commit')
-    return { from, to: Math.max(from, ...pending.map(({ version }) => version)), applied: pending.map(({ filename }) => basename(filename)) }
+    return { from, to: Math.max(from, ...pending.map(({ version }) => version)), applied: pending.map(({ filename }) => basename(filename)), warnings }
   })
 }
 
@@ -61,11 +69,15 @@ async function apply (runner: Postgrator, from: number, pending: Postgrator.Migr
     await runner.migrate(String(from)) // applies nothing: makes the version table
     await runner.runMigrations(pending)
   } catch (error) {
-    if (current === undefined) throw error
-    const file = basename(current.filename)
     const { message, code, position } = error as pg.DatabaseError
+    const ownerNeeded = code === '42501' || code === '25006' ? '; migrate as the owner of the tables, whose URL goes into MIGRATION_DATABASE_URL' : ''
+    if (current === undefined) {
+      if (ownerNeeded === '') throw error
+      throw oneLine(new MigrationFailed('table can\'t be made', `${message} (${code})${ownerNeeded}`))
+    }
+    const file = basename(current.filename)
     const line = position === undefined ? '' : `, line ${(await current.getSql()).slice(0, Number(position)).split('\n').length}`
-    throw oneLine(new MigrationFailed(`${file} failed`, `${message} (${code ?? 'no SQLSTATE'}${line})`))
+    throw oneLine(new MigrationFailed(`${file} failed`, `${message} (${code ?? 'no SQLSTATE'}${line})${ownerNeeded}`))
   }
 }
 

@@ -4,12 +4,17 @@ import pg from 'pg'
 import type { Env } from '../config/env.ts'
 import { DatabasePoolRefused, DatabaseRefused, DatabaseUnreachable, oneLine } from './errors.ts'
 import { parseJsonb } from './jsonb.ts'
+import { roleDefaults } from './server-role.ts'
 
 /** A database as its operator knows it: by the variable that holds its URL. */
 export interface DatabaseAddress { variable: string, url: string }
 
-/** What every pool of the server has in common. */
-export function poolOptions (env: Pick<Env, 'SERVICE_NAME' | 'DB_POOL_MIN' | 'DB_POOL_MAX' | 'DB_ACQUIRE_TIMEOUT_MS' | 'CALL_TIMEOUT_MS'>, connectionString: string): pg.PoolConfig {
+/**
+ * What every pool of the server has in common.
+ * @param setsDefaults each connection is told the defaults that its role lacks; never behind a pooler, which would lose them
+ */
+export function poolOptions (env: Pick<Env, 'SERVICE_NAME' | 'DB_POOL_MIN' | 'DB_POOL_MAX' | 'DB_ACQUIRE_TIMEOUT_MS' | 'CALL_TIMEOUT_MS'>, connectionString: string, setsDefaults: boolean): pg.PoolConfig {
+  const setDefaults = Object.entries(roleDefaults(env.CALL_TIMEOUT_MS)).map(([name, value]) => `set ${name} = '${value}'`).join('; ')
   return {
     connectionString,
     application_name: env.SERVICE_NAME,
@@ -19,8 +24,7 @@ export function poolOptions (env: Pick<Env, 'SERVICE_NAME' | 'DB_POOL_MIN' | 'DB
     connectionTimeoutMillis: env.DB_ACQUIRE_TIMEOUT_MS,
     idleTimeoutMillis: 30_000,
     types: { getTypeParser: typeParser as typeof pg.types.getTypeParser },
-    // Tools read. Roles that carry these defaults will come with writes; until then each connection sets them.
-    onConnect: async (client) => { await client.query(`set default_transaction_read_only = on; set statement_timeout = ${env.CALL_TIMEOUT_MS}; set timezone = 'UTC'`) }
+    ...setsDefaults ? { onConnect: async (client: pg.ClientBase) => { await client.query(setDefaults) } } : {}
   }
 }
 

@@ -84,9 +84,12 @@ export function containing (text: string): string {
   return `%${text.replace(/[\\%_]/g, '\\$&')}%`
 }
 
-/** A timestamptz as ISO 8601 text with all its microseconds; `infinity` and far years stay what they are. */
+/**
+ * A timestamptz as ISO 8601 text in UTC with all its microseconds, whatever the time zone of the session; `infinity`, years
+ * before Christ and far ones stay what they are.
+ */
 export function isoTime (name: Sql): Sql {
-  return sql`(to_jsonb(${name}) #>> '{}')`
+  return sql`regexp_replace(to_jsonb(${name} at time zone 'UTC') #>> '{}', '([0-9])( BC)?$', '\\1+00:00\\2')`
 }
 
 /**

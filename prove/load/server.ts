@@ -28,8 +28,8 @@ export async function withServer (callers: number, env: Record<string, string>, 
   const made = Array.from({ length: callers }, (_, index) => newKey({ id: `caller-${index}`, roles: ['caller'], tenant: `tenant-${index}` }))
   writeFileSync(join(folder, 'keys'), made.map(({ line }) => line).join('\n'))
   writeFileSync(join(folder, 'allowlist.yaml'), 'roles: { caller: { allow: [hold, whoami] } }\n')
-  const databaseUrl = await postgres.database('load')
-  await migrate(databaseUrl)
+  await migrate(await postgres.database('load'))
+  const databaseUrl = await postgres.server('load', 30_000)
   const child = fork(join(import.meta.dirname, 'program.js'), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const exit = once(child, 'exit')
   try {

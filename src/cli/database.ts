@@ -1,13 +1,18 @@
 import { parseArgs } from 'node:util'
+import type { Env } from '../../config/env.ts'
 import { loadConfig } from '../../config/load.ts'
 import { migrate } from '../migrate.ts'
 import { seed } from '../seed.ts'
+import { prepareServerRole, roleOf } from '../server-role.ts'
 import { UsageError } from './usage-error.ts'
 
 /** `portcullis migrate` */
 export async function migrateCommand (args: string[]): Promise<void> {
   parseArgs({ args, options: {} })
-  await onDatabase(migrateAndTell)
+  await onDatabase(async (url, env) => {
+    await migrateAndTell(url)
+    await prepareAndTell(url, env)
+  })
 }
 
 /** `portcullis seed [--rows N]` */
@@ -21,18 +26,29 @@ export async function seedCommand (args: string[]): Promise<void> {
 }
 
 async function migrateAndTell (url: string): Promise<void> {
-  const { to, applied } = await migrate(url)
+  const { to, applied, warnings } = await migrate(url)
   console.log(applied.length === 0 ? `schema is at version ${to}, nothing to do` : `schema is at version ${to}, applied ${applied.join(', ')}`)
+  for (const warning of warnings) console.warn(warning)
 }
 
-async function onDatabase (work: (url: string) => Promise<void>): Promise<void> {
+async function prepareAndTell (url: string, { DATABASE_URL: serverUrl = url, PORTCULLIS_ENV: environment, CALL_TIMEOUT_MS: callTimeoutMs }: Env): Promise<void> {
+  const role = roleOf(serverUrl)
+  if (role !== roleOf(url)) {
+    await prepareServerRole(url, role, callTimeoutMs)
+    console.log(`the role "${role}" of DATABASE_URL has its groups and defaults`)
+  } else if (environment === 'production') {
+    console.log(`no role was prepared for the server, since none but "${role}" was named: DATABASE_URL needs a role of its own beside that of MIGRATION_DATABASE_URL, which owns the tables`)
+  }
+}
+
+async function onDatabase (work: (url: string, env: Env) => Promise<void>): Promise<void> {
   const { config } = loadConfig(undefined, (env) => env.PORTCULLIS_ENV === 'production' && (env.MIGRATION_DATABASE_URL ?? env.DATABASE_URL) === undefined ? ['MIGRATION_DATABASE_URL or DATABASE_URL is required in production'] : [])
   const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL
-  if (url !== undefined) return await work(url)
+  if (url !== undefined) return await work(url, config)
   const { startEmbeddedPostgres } = await import('../embedded-postgres/index.ts')
   const postgres = await startEmbeddedPostgres()
   try {
-    await work(await postgres.database('portcullis'))
+    await work(await postgres.database('portcullis'), config)
   } finally {
     await postgres.stop()
   }

@@ -1,4 +1,4 @@
-const lossCodes = new Set(['57P01', '57P02', '57P03', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'])
+const lossCodes = new Set(['25P03', '57P01', '57P02', '57P03', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'])
 
 /** The connection is gone, as opposed to a statement that failed on a live one. */
 export function isConnectionLoss (error: unknown): boolean {

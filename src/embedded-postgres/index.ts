@@ -2,8 +2,10 @@ import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type pg from 'pg'
 import { EmbeddedUnavailable } from '../errors.ts'
 import { onDirectConnection } from '../migrate.ts'
+import { giveWhatLacks } from '../server-role.ts'
 import { account, makePrivateFolder, own } from './account.ts'
 import { nativeBinaries } from './native.ts'
 import { initialise, launch, runningPort, signalFastShutdown, untilEnded } from './server.ts'
@@ -12,8 +14,10 @@ import { enter, exclusively, isUsed } from './users.ts'
 export interface EmbeddedPostgres {
   /** Connection URL of the superuser on the maintenance database. */
   adminUrl: string
-  /** Connection URL of a database, created on first use and owned by an ordinary role of the same name. */
+  /** Connection URL of the owner of a database, an ordinary role of the same name; both are created on first use. */
   database: (name: string) => Promise<string>
+  /** Connection URL of the role that serves from that database, with the rights and defaults of production. */
+  server: (name: string, callTimeoutMs: number) => Promise<string>
   port: number
   folder: string
   /** Stops the server unless somebody else still uses it. */
@@ -63,6 +67,7 @@ export async function startEmbeddedPostgres ({ name = 'postgres', binaries }: Em
     port,
     folder,
     database: async (database) => await ensureDatabase(adminUrl, database, password),
+    server: async (database, callTimeoutMs) => await ensureServerRole(adminUrl, database, password, callTimeoutMs),
     stop: async () => {
       await exclusively(folder, async () => {
         leave()
@@ -104,13 +109,32 @@ async function ensureDatabase (adminUrl: string, name: string, password: string)
   if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new TypeError('a database name is lower-case letters, digits and underscores')
   await onDirectConnection(adminUrl, async (client) => {
     await client.query('select pg_advisory_lock(1)') // processes that start together create it once
-    const { rowCount: roles } = await client.query('select from pg_roles where rolname = $1', [name])
-    if (roles === 0) await client.query(`create role ${name} login password '${password}'`)
+    await ensureRole(client, name, password)
     const { rowCount: databases } = await client.query('select from pg_database where datname = $1', [name])
     if (databases === 0) await client.query(`create database ${name} owner ${name}`)
   })
+  return urlOf(adminUrl, name, name)
+}
+
+async function ensureServerRole (adminUrl: string, database: string, password: string, callTimeoutMs: number): Promise<string> {
+  const role = `${database}_server`
+  await ensureDatabase(adminUrl, database, password)
+  await onDirectConnection(urlOf(adminUrl, database), async (client) => {
+    await client.query('select pg_advisory_lock(1)')
+    await ensureRole(client, role, password)
+    await giveWhatLacks(client, role, callTimeoutMs)
+  })
+  return urlOf(adminUrl, database, role)
+}
+
+async function ensureRole (client: pg.Client, name: string, password: string): Promise<void> {
+  const { rowCount } = await client.query('select from pg_roles where rolname = $1', [name])
+  if (rowCount === 0) await client.query(`create role ${name} login password '${password}'`)
+}
+
+function urlOf (adminUrl: string, database: string, role?: string): string {
   const url = new URL(adminUrl)
-  url.username = name
-  url.pathname = `/${name}`
+  if (role !== undefined) url.username = role
+  url.pathname = `/${database}`
   return url.href
 }

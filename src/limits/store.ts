@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type pg from 'pg'
+import pg from 'pg'
 import { DatabaseUnavailable } from '../errors.ts'
 import type { Ask } from './leases.ts'
 
@@ -22,11 +22,14 @@ const forgetFull = 'delete from rate_limits where refilled_at < now() - interval
 
 /** The buckets of table `rate_limits`, which all replicas share; who a bucket belongs to is stored as a digest. */
 export function askPostgres (pool: Pick<pg.Pool, 'query'>): { ask: Ask, forgetFull: () => Promise<void> } {
-  const query = async <R extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<R[]> => {
+  // One message for all three: the role's transactions are read-only by default, and no setting of a session outlives a pooler.
+  const write = async <R extends pg.QueryResultRow>(statement: string, values: unknown[] = []): Promise<R[]> => {
+    const text = `begin read write; ${statement.replace(/\$(\d)/g, (_, number) => pg.escapeLiteral(String(values[Number(number) - 1])))}; commit`
     let timer: NodeJS.Timeout | undefined
     try {
       const late = new Promise<never>((_resolve, reject) => { timer = setTimeout(reject, answerWithinMs, Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })) })
-      return (await Promise.race([pool.query<R>({ text, values, query_timeout: answerWithinMs } as pg.QueryConfig), late])).rows
+      const results = await Promise.race([pool.query({ text, query_timeout: answerWithinMs } as pg.QueryConfig), late])
+      return (results as unknown as [pg.QueryResult, pg.QueryResult<R>, pg.QueryResult])[1].rows
     } catch (cause) {
       throw Object.assign(new DatabaseUnavailable(), { cause })
     } finally {
@@ -35,9 +38,9 @@ export function askPostgres (pool: Pick<pg.Pool, 'query'>): { ask: Ask, forgetFu
   }
   return {
     ask: async (key, perMinute, most, wanted, isAllOrNothing) => {
-      const [row] = await query<{ granted: number, left: number }>(give, [createHash('sha256').update(key).digest('hex'), perMinute, most, wanted, isAllOrNothing])
+      const [row] = await write<{ granted: number, left: number }>(give, [createHash('sha256').update(key).digest('hex'), perMinute, most, wanted, isAllOrNothing])
       return row as { granted: number, left: number }
     },
-    forgetFull: async () => { await query(forgetFull, []) }
+    forgetFull: async () => { await write(forgetFull) }
   }
 }

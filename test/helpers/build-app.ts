@@ -6,7 +6,7 @@ import app from '../../src/app.ts'
 import type { Environment } from '../../config/variables.ts'
 import { allowing } from './allowlist.ts'
 import { placeholders } from './placeholders.ts'
-import { emptyDatabase, migratedDatabase } from './postgres.ts'
+import { databaseEnv, emptyDatabase, migratedDatabase, serverUrl } from './postgres.ts'
 
 const toolNames = readdirSync('tools').filter((file) => file.endsWith('.ts')).map((file) => file.replace('.ts', '').replaceAll('-', '_'))
 
@@ -19,15 +19,15 @@ export interface BuildOptions {
 }
 
 /**
- * The whole server, hermetic: its configuration is `env` alone, its database its own; the test's own work, which blocks
- * its loop, is no overload. Every tool of `tools/` may be called, as often as one likes, and has a placeholder for each
- * setting that it requires, unless `env` says otherwise.
+ * The whole server, hermetic: its configuration is `env` alone, its database its own, used with the rights of production;
+ * the test's own work, which blocks its loop, is no overload. Every tool of `tools/` may be called, as often as one likes,
+ * and has a placeholder for each setting that it requires, unless `env` says otherwise.
  */
 export async function buildApp (t: Test, { env = {}, extra, onLog }: BuildOptions = {}): Promise<FastifyInstance> {
   const url = env.DATABASE_URL ?? await migratedDatabase(t)
   const fastify = Fastify({ logger: onLog === undefined ? process.env.TEST_LOG_LEVEL !== undefined : { stream: { write: (line: string) => { onLog(JSON.parse(line)) } } }, pluginTimeout: 60_000, forceCloseConnections: true })
   t.teardown(async () => { await fastify.close() })
-  await fastify.register(fp(app), { env: { ...await placeholders(async () => await emptyDatabase(t)), LOG_LEVEL: onLog === undefined ? process.env.TEST_LOG_LEVEL ?? 'silent' : 'info', DB_POOL_MIN: '1', DB_POOL_MAX: '4', SHED_EVENT_LOOP_MS: '0', RATE_LIMIT_PER_MINUTE: '0', ATTEMPT_LIMIT_PER_MINUTE: '0', ALLOWLIST_PATH: allowing(t, ...toolNames), ...env, DATABASE_URL: url } })
+  await fastify.register(fp(app), { env: { ...await placeholders(async () => serverUrl(await emptyDatabase(t))), LOG_LEVEL: onLog === undefined ? process.env.TEST_LOG_LEVEL ?? 'silent' : 'info', DB_POOL_MIN: '1', DB_POOL_MAX: '4', SHED_EVENT_LOOP_MS: '0', RATE_LIMIT_PER_MINUTE: '0', ATTEMPT_LIMIT_PER_MINUTE: '0', ALLOWLIST_PATH: allowing(t, ...toolNames), ...env, ...databaseEnv(url) } })
   if (extra !== undefined) await fastify.register(fp(extra))
   await fastify.ready()
   return fastify

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Test } from 'tap'
 import { placeholders } from './placeholders.ts'
-import { emptyDatabase } from './postgres.ts'
+import { databaseEnv, emptyDatabase, serverUrl } from './postgres.ts'
 
 const checkout = resolve(import.meta.dirname, '../..')
 
@@ -49,7 +49,7 @@ export interface StartOptions {
   preload?: boolean
 }
 
-/** Starts the built server as its users do, with placeholders for the settings that tools require. It is stopped with the test. */
+/** Starts the built server as its users do, with placeholders for the settings that tools require; a database of the test it uses with the rights of production. It is stopped with the test. */
 export async function startServer (t: Test, out: string, { cwd, env = {}, args, preload = true }: StartOptions): Promise<ServerProcess> {
   const port = await freePort()
   const cli = [
@@ -57,8 +57,8 @@ export async function startServer (t: Test, out: string, { cwd, env = {}, args, 
     join(checkout, 'node_modules/fastify-cli/cli.js'), 'start',
     ...args?.(out, port) ?? ['-c', join(out, 'fastify.config.cjs'), join(out, 'src/app.js')]
   ]
-  const settings = await placeholders(async () => await emptyDatabase(t))
-  const child = spawn(process.execPath, cli, { cwd, env: { ...settings, PATH: process.env.PATH, TMPDIR: tmpdir(), NODE_V8_COVERAGE: process.env.COVERAGE_FOLDER, PORT: String(port), ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const settings = await placeholders(async () => serverUrl(await emptyDatabase(t)))
+  const child = spawn(process.execPath, cli, { cwd, env: { ...settings, PATH: process.env.PATH, TMPDIR: tmpdir(), NODE_V8_COVERAGE: process.env.COVERAGE_FOLDER, PORT: String(port), ...env, ...env.DATABASE_URL === undefined ? {} : databaseEnv(env.DATABASE_URL) }, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   let errors = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })

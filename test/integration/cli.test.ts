@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
 import { allowlistFile } from '../helpers/allowlist.ts'
-import { emptyDatabase, runSql } from '../helpers/postgres.ts'
+import { emptyDatabase, runSql, serverUrl } from '../helpers/postgres.ts'
 import { buildServer, workingDirectory } from '../helpers/server-process.ts'
 
 const out = buildServer(t)
@@ -16,6 +16,20 @@ function portcullis (args: string[], env: Record<string, string> = { DATABASE_UR
 t.test('migrate brings the schema up to date, once', async (t) => {
   t.match(portcullis(['migrate']), { status: 0, stdout: /^schema is at version \d+, applied 001\.do\.records\.sql/, stderr: '' })
   t.match(portcullis(['migrate']), { status: 0, stdout: /^schema is at version \d+, nothing to do\n$/ })
+})
+
+t.test('migrate prepares the role that the server logs in with, when that is not the one that migrates', async (t) => {
+  const DATABASE_URL = serverUrl(url)
+  const role = new URL(DATABASE_URL).username
+  await runSql(url, `revoke portcullis_reader, portcullis_writer from ${role}`)
+  await t.rejects(runSql(DATABASE_URL, 'select from records'), { code: '42501' })
+  t.match(portcullis(['migrate'], { MIGRATION_DATABASE_URL: url, DATABASE_URL, CALL_TIMEOUT_MS: '7000' }), { status: 0, stdout: new RegExp(`^the role "${role}" of DATABASE_URL has its groups and defaults$`, 'm') })
+  t.match((await runSql(DATABASE_URL, 'select from records', 'show statement_timeout'))[1]?.rows, [{ statement_timeout: '7s' }])
+
+  const absent = portcullis(['migrate'], { MIGRATION_DATABASE_URL: url, DATABASE_URL: 'postgres://nobody_there:secret-word@127.0.0.1:1/none' })
+  t.match(absent, { status: 1, stderr: /^the role "nobody_there" of DATABASE_URL is not ready; have an administrator run: create role "nobody_there" login password '\.\.\.'; then run portcullis migrate again\n$/ })
+  t.notMatch(absent.stderr, /secret-word/)
+  t.match(portcullis(['migrate'], { DATABASE_URL: url, PORTCULLIS_ENV: 'production' }), { status: 0, stdout: /^no role was prepared for the server, since none but "\w+" was named: /m })
 })
 
 t.test('seed adds records up to a number', async (t) => {

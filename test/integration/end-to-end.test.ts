@@ -40,17 +40,17 @@ for (const major of majors) {
     const cluster = await startEmbeddedPostgres({ name: `test-postgres-${major}`, binaries: `/usr/lib/postgresql/${major}/bin` })
     t.teardown(async () => { await cluster.stop() })
     const url = await cluster.database(`e2e_${process.pid}`)
-    t.teardown(async () => { await runSql(cluster.adminUrl, `drop database e2e_${process.pid} with (force)`, `drop role e2e_${process.pid}`) })
+    t.teardown(async () => { await runSql(cluster.adminUrl, `drop database e2e_${process.pid} with (force)`, `drop role e2e_${process.pid}, e2e_${process.pid}_server`) })
     const [version] = await runSql(url, 'show server_version')
     t.match(version?.rows[0].server_version, new RegExp(`^${major}`))
     await migrate(url)
-    await onDatabase(t, url)
+    await onDatabase(t, url, { DATABASE_URL: await cluster.server(`e2e_${process.pid}`, 30_000), MIGRATION_DATABASE_URL: url })
   })
 }
 
-async function onDatabase (t: Test, url: string): Promise<void> {
+async function onDatabase (t: Test, url: string, database: Record<string, string> = { DATABASE_URL: url }): Promise<void> {
   await seed(url, 50)
-  const server = await startedServer(t, out, { cwd: workingDirectory(t), env: { ALLOWLIST_PATH, DATABASE_URL: url, DB_POOL_MIN: '1', DB_POOL_MAX: '2' } })
+  const server = await startedServer(t, out, { cwd: workingDirectory(t), env: { ALLOWLIST_PATH, ...database, DB_POOL_MIN: '1', DB_POOL_MAX: '2' } })
 
   for (const [era, connect] of Object.entries(clientOfEra)) {
     t.test(`every tool answers a client of ${era}`, async (t) => { await callAll(t, connect, server.url, 50) })

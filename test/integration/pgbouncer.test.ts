@@ -6,7 +6,7 @@ import { allowing } from '../helpers/allowlist.ts'
 import { buildApp } from '../helpers/build-app.ts'
 import { mcpClient } from '../helpers/mcp-client.ts'
 import { pgbouncer, pgbouncerProgram } from '../helpers/pgbouncer.ts'
-import { migratedDatabase, runSql } from '../helpers/postgres.ts'
+import { migratedDatabase, runSql, serverUrl } from '../helpers/postgres.ts'
 import { seed } from '../../src/seed.ts'
 
 const bin = pgbouncerProgram(existsSync)
@@ -18,8 +18,9 @@ t.test('through PgBouncer in transaction mode', { skip }, async (t) => {
   await seed(url, 500)
   const [row] = (await runSql(url, 'select id from records order by id limit 1'))[0]?.rows ?? []
   const names = ['search_records', 'get_record_detail', 'get_statistics', 'get_pool_status', 'update_record_status', 'test_sleep', 'test_tenant', 'test_residue']
+  const own = serverUrl(url)
   const start = async (databaseUrl: string) => mcpClient(await buildApp(t, {
-    env: { DATABASE_URL: databaseUrl, DATABASE_DIRECT_URL: url, DB_PREPARED_STATEMENTS: String(databaseUrl === url), ALLOWLIST_PATH: allowing(t, ...names), DB_POOL_MAX: '8', DB_POOL_MIN: '2' },
+    env: { DATABASE_URL: databaseUrl, DATABASE_DIRECT_URL: own, MIGRATION_DATABASE_URL: url, DB_PREPARED_STATEMENTS: String(databaseUrl === own), ALLOWLIST_PATH: allowing(t, ...names), DB_POOL_MAX: '8', DB_POOL_MIN: '2' },
     extra: async (fastify) => {
       const tool = { description: 'x', effect: 'read' as const, input: Type.Object({}), output: Type.Object({ n: Type.Integer() }) }
       fastify.tools.add({ ...tool, name: 'test_sleep', limits: { timeoutMs: 300 }, handler: async (_args, { db }) => ({ n: Number(await db.value(sql`select count(*)::int from pg_sleep(600) /* through */`)) }) })
@@ -27,7 +28,7 @@ t.test('through PgBouncer in transaction mode', { skip }, async (t) => {
       fastify.tools.add({ ...tool, name: 'test_residue', handler: async (_args, { db }) => ({ n: await db.value<number>(sql`select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`) ?? 0 }) })
     }
   }))
-  const [direct, pooled] = [await start(url), await start(await pgbouncer(t, bin as string, url))]
+  const [direct, pooled] = [await start(own), await start(await pgbouncer(t, bin as string, own))]
   const bothWays = async (name: string, args: object): Promise<void> => {
     const [one, other] = [await direct.call(name, args), await pooled.call(name, args)]
     t.same(other.message.result, one.message.result, `${name} ${JSON.stringify(args)}`)

@@ -122,6 +122,13 @@ t.test('production serves with what it demands, and does not migrate by itself',
   t.equal(await ask('localhost'), 403)
 })
 
+t.test('production does not serve with the rights of a role that may do everything', async (t) => {
+  const key = 'q7Wm2vX9pL4zR8tB6nC3'
+  const server = await startServer(t, out, { cwd: workingDirectory(t), env: { PORTCULLIS_ENV: 'production', DATABASE_URL: `${url}?application_name=owner`, API_KEY: key, PORTCULLIS_SECRET: `${key}${key}`, ALLOWED_HOSTS: 'mcp.example.com' } })
+  t.equal((await server.exit).code, 1)
+  t.match(server.errors(), /^the role "\w+" of DATABASE_URL (is a superuser|lacks the defaults).*run portcullis migrate with MIGRATION_DATABASE_URL of the owner, or: alter role [^\n]*\n$/)
+})
+
 t.test('keep-alive clients do not hold up the end, and two signals at once are one', async (t) => {
   const server = await startedServer(t, out, { cwd: workingDirectory(t), env: { DATABASE_URL: url } })
   const idle = connect(Number(new URL(server.url).port), '127.0.0.1')

@@ -12,11 +12,11 @@ import app from '../../src/app.ts'
 import { allowing } from '../helpers/allowlist.ts'
 import { mcpClient, readMessages, rpcRequest } from '../helpers/mcp-client.ts'
 import { placeholders } from '../helpers/placeholders.ts'
-import { emptyDatabase, migratedDatabase, runSql } from '../helpers/postgres.ts'
+import { databaseEnv, emptyDatabase, migratedDatabase, runSql, serverUrl } from '../helpers/postgres.ts'
 import { insertSampleRecords } from '../helpers/records.ts'
 
 const url = await migratedDatabase(t)
-const quiet = { ...await placeholders(async () => await emptyDatabase(t)), DATABASE_URL: url, LOG_LEVEL: 'silent', DB_POOL_MIN: '1', DB_POOL_MAX: '2', SHED_EVENT_LOOP_MS: '0' }
+const quiet = { ...await placeholders(async () => serverUrl(await emptyDatabase(t))), ...databaseEnv(url), LOG_LEVEL: 'silent', DB_POOL_MIN: '1', DB_POOL_MAX: '2', SHED_EVENT_LOOP_MS: '0' }
 
 /** A server of somebody else, with habits of its own. */
 function hostServer (t: Test): { host: FastifyInstance, logged: () => Array<Record<string, unknown>> } {
@@ -107,7 +107,7 @@ t.test('two in one process share nothing, and closing the host closes both pools
   await insertSampleRecords(other)
   const { host } = hostServer(t)
   await embed(host, { prefix: '/a', env: { SERVICE_NAME: 'guest-a', ALLOWLIST_PATH: allowing(t, 'get_statistics', 'search_records') } })
-  await embed(host, { prefix: '/b', env: { SERVICE_NAME: 'guest-b', DATABASE_URL: other, ALLOWLIST_PATH: allowing(t, 'get_statistics') } })
+  await embed(host, { prefix: '/b', env: { SERVICE_NAME: 'guest-b', ...databaseEnv(other), ALLOWLIST_PATH: allowing(t, 'get_statistics') } })
   await host.ready()
   const clientOf = (prefix: string) => mcpClient({ inject: async (options: object) => await host.inject({ ...options, url: `${prefix}/mcp` }) } as never)
 

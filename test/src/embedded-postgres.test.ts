@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { startEmbeddedPostgres } from '../../src/embedded-postgres/index.ts'
 import { exclusively } from '../../src/embedded-postgres/users.ts'
+import { migrate } from '../../src/migrate.ts'
 import { runSql } from '../helpers/postgres.ts'
 
 const name = `lock-test-${process.pid}`
@@ -21,6 +22,16 @@ t.test('an embedded PostgreSQL', async (t) => {
     guess.password = 'guess'
     await t.rejects(runSql(guess.href, 'select 1'), { code: '28P01' })
     await t.rejects(first.database('x"; drop role postgres'), TypeError)
+  })
+
+  t.test('serves from a database by another role than its owner, with the defaults of production', async (t) => {
+    await first.database('old_db') // as a version without that role left it
+    const url = await first.server('old_db', 5_000)
+    t.equal(await first.server('old_db', 5_000), url, 'made once')
+    const [role] = await runSql(url, 'select rolsuper, rolcreaterole, current_user as name, current_setting(\'default_transaction_read_only\') as reads_only, current_setting(\'statement_timeout\') as timeout from pg_roles where rolname = current_user')
+    t.same(role?.rows[0], { rolsuper: false, rolcreaterole: false, name: 'old_db_server', reads_only: 'on', timeout: '5s' })
+    t.match(await migrate(await first.database('old_db')), { warnings: { length: 0 } })
+    t.equal((await runSql(url, 'select from records'))[0]?.rowCount, 0)
   })
 
   t.test('is shared by all that start it, and stopped by the last', async (t) => {

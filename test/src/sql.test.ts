@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { parseJsonb } from '../../src/jsonb.ts'
-import { and, column, containing, sql, Sql } from '../../src/sql.ts'
+import { and, column, containing, isoTime, sql, Sql } from '../../src/sql.ts'
 import { storable } from '../../src/storable.ts'
+import { emptyDatabase, runSql } from '../helpers/postgres.ts'
 
 t.test('values become parameters, never text', async (t) => {
   const evil = '\'; drop table records; --'
@@ -46,4 +47,13 @@ t.test('whole numbers that a double can\'t hold become text, everything else is 
   t.same(parseJsonb('{"a":9007199254740993,"b":[-12345678901234567890],"c":0.1234567890123456789,"d":1e3}'), { a: '9007199254740993', b: ['-12345678901234567890'], c: Number('0.1234567890123456789'), d: 1000 })
   t.same(parseJsonb('{"a":9007199254740991,"b":"12345678901234567890"}'), { a: 9007199254740991, b: '12345678901234567890' })
   fc.assert(fc.property(fc.jsonValue({ maxDepth: 3 }), (value) => { t.same(parseJsonb(JSON.stringify(value)), JSON.parse(JSON.stringify(value))) }), { numRuns: 50 })
+})
+
+t.test('times are ISO 8601 in UTC, whatever the time zone of the session', async (t) => {
+  const url = await emptyDatabase(t)
+  const times = ['2026-01-01 00:00:00.123456+00', '2026-07-01 00:00:00+00', 'infinity', '-infinity', '0044-03-15 00:00:00+00 BC', '12345-06-07 08:09:10.5+00', '4714-11-24 00:00:00+00 BC']
+  for (const zone of ['UTC', 'Asia/Kolkata', 'America/St_Johns']) {
+    const [, result] = await runSql(url, `set timezone = '${zone}'`, `select ${isoTime(sql`at`).text} as iso from unnest('{${times.join()}}'::timestamptz[]) at`)
+    t.same(result?.rows.map(({ iso }) => iso), ['2026-01-01T00:00:00.123456+00:00', '2026-07-01T00:00:00+00:00', 'infinity', '-infinity', '0044-03-15T00:00:00+00:00 BC', '12345-06-07T08:09:10.5+00:00', '4714-11-24T00:00:00+00:00 BC'], zone)
+  }
 })

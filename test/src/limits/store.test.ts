@@ -3,11 +3,11 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { createLeases } from '../../../src/limits/leases.ts'
 import { askPostgres } from '../../../src/limits/store.ts'
-import { migratedDatabase, runSql } from '../../helpers/postgres.ts'
+import { migratedDatabase, runSql, serverUrl } from '../../helpers/postgres.ts'
 
-/** What each replica has: a small pool of its own. */
+/** What each replica has: a small pool of its own, of a role that reads by default. */
 function replica (t: Test, url: string) {
-  const pool = new pg.Pool({ connectionString: url, max: 2, connectionTimeoutMillis: 5_000 })
+  const pool = new pg.Pool({ connectionString: serverUrl(url), max: 2, connectionTimeoutMillis: 5_000 })
   pool.on('error', () => {})
   t.teardown(async () => { await pool.end() })
   return askPostgres(pool)
