@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import pg from 'pg'
 import type { Env } from '../config/env.ts'
+import { boundEnd } from '../src/bounded-end.ts'
 import { createLender, type DatabaseStatus, type Lease } from '../src/database.ts'
 import { migrate, pendingMigrations } from '../src/migrate.ts'
 import { databaseSettings, databaseVariable } from '../src/named-database.ts'
@@ -40,6 +41,7 @@ const database: FastifyPluginAsync = async (fastify) => {
   fastify.decorate('pg', {} as FastifyInstance['pg']) // filled by the next line; a server around this one may have a pool of its own
   await fastify.register(fastifyPostgres, poolOptions(config, url))
   const { pool } = fastify.pg
+  boundEnd(pool, endMs(config))
   const closers: Closers = []
   const lend = await opened(fastify, pool, address, closers)
   fastify.pressure.watch({ name: 'database pool', isPressing: () => pool.waitingCount >= maxWaiting(config) })
@@ -76,6 +78,7 @@ async function opened (fastify: FastifyInstance, pool: pg.Pool, { variable, url 
 function beside (fastify: FastifyInstance, url: string, purpose: string, connections: number, onClose: Closers): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max: connections, connectionTimeoutMillis: 5_000, application_name: `${fastify.config.SERVICE_NAME}-${purpose}` })
   watch(pool, fastify.log)
+  boundEnd(pool, endMs(fastify.config))
   onClose.push(async () => { await pool.end() })
   return pool
 }
@@ -91,12 +94,18 @@ function withNamedDatabases (fastify: FastifyInstance, lend: () => Lease, closer
       const url = fastify.settings.read(`tool "${tool}"`, databaseSettings(name))[variable] as string // which has declared it
       await untilAnswering({ variable, url }, bootBudgetMs(fastify), fastify.log)
       const pool = new pg.Pool(poolOptions(fastify.config, url))
+      boundEnd(pool, endMs(fastify.config))
       closers.push(async () => { await pool.end() })
       lenders.set(name, await opened(fastify, pool, { variable, url }, closers))
     }))
   })
 
   return (database) => database === undefined ? lend() : (lenders.get(database) as () => Lease)()
+}
+
+/** Pools end after everything else, in two rounds: those that are closed with `onClose`, then the first one. */
+function endMs ({ SHUTDOWN_GRACE_MS: graceMs }: Pick<Env, 'SHUTDOWN_GRACE_MS'>): number {
+  return graceMs * 0.04
 }
 
 function maxWaiting ({ DB_POOL_MAX: max }: Pick<Env, 'DB_POOL_MAX'>): number {
