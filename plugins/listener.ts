@@ -48,7 +48,10 @@ const listener: FastifyPluginAsync = async (fastify) => {
   })
 
   const timers: NodeJS.Timeout[] = []
-  fastify.addHook('onClose', async () => { for (const timer of timers) clearInterval(timer) })
+  fastify.addHook('onClose', async () => {
+    for (const timer of timers) clearInterval(timer)
+    if (isServing) fastify.log.info('stopped')
+  })
   fastify.addHook('preClose', async () => {
     fastify.drain.begin()
     if (isServing) await untilLoadBalancersNotice(fastify)
@@ -69,7 +72,6 @@ const listener: FastifyPluginAsync = async (fastify) => {
       }, fastify.drain.msUntil(parts.connectionsCut))
     )
   })
-  fastify.addHook('onClose', async () => { if (isServing) fastify.log.info('stopped') })
 }
 
 /** For a while after it stopped being ready, a server still gets requests, and answers them. */
