@@ -69,7 +69,8 @@ export const envSchema = Type.Object({
   CALL_QUEUE_PER_PRINCIPAL: count(0, 100_000, 512, 'Calls of one principal that wait for their turn; one request more is answered 429'),
   CALL_QUEUE_TIMEOUT_MS: milliseconds(1, 600_000, 5_000, 'Longest wait of a call for its turn'),
   LIMITS_STORE: Type.Enum(['memory', 'postgres'], { default: 'memory', description: 'memory: each replica counts for itself; postgres: rates hold across replicas', errorMessage: 'must be memory or postgres' }),
-  SHUTDOWN_GRACE_MS: milliseconds(100, 600_000, 25_000, 'Time that calls in flight get to finish after SIGTERM')
+  SHUTDOWN_DELAY_MS: Type.Optional(Type.Integer({ minimum: 0, maximum: 25_000, 'x-default': '(5000 in production, 0 in development)', description: 'Time after SIGTERM in which /readyz says 503 and requests are still answered, so that load balancers notice. 0 where something else waits before the signal, such as a preStop hook. It is part of SHUTDOWN_GRACE_MS', errorMessage: 'must be a whole number of milliseconds from 0 to 25000' })),
+  SHUTDOWN_GRACE_MS: milliseconds(100, 600_000, 25_000, 'Longest time from SIGTERM to the end of the process; calls in flight get four fifths of it')
 })
 
 export type EnvName = keyof Static<typeof envSchema>

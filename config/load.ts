@@ -6,7 +6,10 @@ import { crossChecks, hasKeys } from './rules.ts'
 import { byUpperName, readVariables, type Environment } from './variables.ts'
 import { ConfigInvalid, oneLine } from '../src/errors.ts'
 
-export type Config = Env & Required<Pick<Env, 'AUTH_MODE' | 'PORTCULLIS_SECRET'>>
+/** Longer than a load balancer that asks every other second and wants two refusals needs. */
+const productionDelayMs = 5_000
+
+export type Config = Env & Required<Pick<Env, 'AUTH_MODE' | 'PORTCULLIS_SECRET' | 'SHUTDOWN_DELAY_MS'>>
 
 export interface LoadedConfig {
   config: Config
@@ -29,7 +32,8 @@ export function loadConfig (environment: Environment = processEnvironment(), che
   const config = {
     ...env,
     AUTH_MODE: env.AUTH_MODE ?? (env.API_KEY_ENABLED !== false && hasKeys(env) ? 'api-key' : 'none'),
-    PORTCULLIS_SECRET: env.PORTCULLIS_SECRET ?? randomBytes(32).toString('hex')
+    PORTCULLIS_SECRET: env.PORTCULLIS_SECRET ?? randomBytes(32).toString('hex'),
+    SHUTDOWN_DELAY_MS: env.SHUTDOWN_DELAY_MS ?? (env.PORTCULLIS_ENV === 'production' ? Math.min(productionDelayMs, env.SHUTDOWN_GRACE_MS / 2) : 0)
   } satisfies Config
   return { config, given, warnings }
 }

@@ -13,6 +13,7 @@ const placeholder = /change.?(me|it|this)|place.?holder|your.?(api.?)?(key|secre
 /** Rules between variables. Each names the variables it reads, so that it stays silent where one of them is wrong already. */
 const checks: Array<[reads: Array<keyof Env>, check: Check]> = [
   [['DB_POOL_MIN', 'DB_POOL_MAX'], (env) => env.DB_POOL_MIN > env.DB_POOL_MAX ? `DB_POOL_MIN (${env.DB_POOL_MIN}) must not exceed DB_POOL_MAX (${env.DB_POOL_MAX})` : undefined],
+  [['SHUTDOWN_DELAY_MS', 'SHUTDOWN_GRACE_MS'], (env) => env.SHUTDOWN_DELAY_MS !== undefined && env.SHUTDOWN_DELAY_MS > env.SHUTDOWN_GRACE_MS / 2 ? `SHUTDOWN_DELAY_MS (${env.SHUTDOWN_DELAY_MS}) must be at most half of SHUTDOWN_GRACE_MS (${env.SHUTDOWN_GRACE_MS}): calls in flight need the rest` : undefined],
   [['DATABASE_URL'], (env) => urlProblem('DATABASE_URL', env.DATABASE_URL)],
   [['MIGRATION_DATABASE_URL'], (env) => urlProblem('MIGRATION_DATABASE_URL', env.MIGRATION_DATABASE_URL)],
   [['API_KEY'], (env) => isPlaceholder(env.API_KEY) ? 'API_KEY is a placeholder; make one with: openssl rand -hex 32' : undefined],

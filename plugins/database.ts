@@ -2,6 +2,8 @@ import fastifyPostgres from '@fastify/postgres'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import pg from 'pg'
+import type { Env } from '../config/env.ts'
+import { boundEnd } from '../src/bounded-end.ts'
 import { tooMighty } from '../src/db/foreign-role.ts'
 import type { Borrower, Lease } from '../src/db/lease.ts'
 import { maxWaiting, openDatabase, type OpenDatabase, type PoolStats } from '../src/db/open.ts'
@@ -38,6 +40,7 @@ type Closers = Array<() => Promise<void>>
 
 const waitMs = 20_000
 const embeddedRows = 10_000
+const controlConnections = 2
 
 /** `db` over the pool of @fastify/postgres (`pg`), and over a pool for every other database that a tool names. */
 const database: FastifyPluginAsync = async (fastify) => {
@@ -50,15 +53,17 @@ const database: FastifyPluginAsync = async (fastify) => {
   await fastify.register(fastifyPostgres, poolOptions(config, url, await setsDefaults(fastify, address)))
   const { pool } = fastify.pg
   const databases = new Map<string, OpenDatabase>()
+  boundEnd(pool, endMs(config))
   const closers: Closers = []
   const open = async (name: string, opening: pg.Pool, address: DatabaseAddress, directUrl: string): Promise<void> => {
-    const database = await openDatabase(opening, address, directUrl, config, fastify.log)
-    closers.push(database.close)
+    const database = await openDatabase(opening, address, beside(fastify, directUrl, 'control', controlConnections, closers), config, fastify.log)
+    closers.push(async () => { database.close() })
     databases.set(name, database)
   }
   const openAnother = async (name: string, address: DatabaseAddress): Promise<void> => {
     await untilAnswering(address, bootBudgetMs(fastify), fastify.log)
     const another = new pg.Pool(poolOptions(config, address.url, await setsDefaults(fastify, address)))
+    boundEnd(another, endMs(config))
     closers.push(async () => { await another.end() })
     await open(name, another, address, address.url)
   }
@@ -99,8 +104,14 @@ const database: FastifyPluginAsync = async (fastify) => {
 function beside (fastify: FastifyInstance, url: string, purpose: string, connections: number, onClose: Closers): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max: connections, connectionTimeoutMillis: 5_000, application_name: `${fastify.config.SERVICE_NAME}-${purpose}` })
   watch(pool, fastify.log)
+  boundEnd(pool, endMs(fastify.config))
   onClose.push(async () => { await pool.end() })
   return pool
+}
+
+/** Pools end after everything else, in two rounds: those that are closed with `onClose`, then the first one. */
+function endMs ({ SHUTDOWN_GRACE_MS: graceMs }: Pick<Env, 'SHUTDOWN_GRACE_MS'>): number {
+  return graceMs * 0.04
 }
 
 function bootBudgetMs (fastify: FastifyInstance): number {

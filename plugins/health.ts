@@ -3,19 +3,16 @@ import fp from 'fastify-plugin'
 
 /**
  * GET /livez: the process runs, whatever the database does. GET /readyz: it can serve, so it is false while the database
- * is away or the server drains. GET /health: the template's answer, from the same probe. All answer under overload too.
+ * is away (twice asked) or the server drains. GET /health: the template's answer, from the same probe. All answer under overload too.
  */
 const health: FastifyPluginAsync = async (fastify) => {
-  const { db } = fastify
-  let isClosing = false
-  fastify.addHook('preClose', async () => { isClosing = true })
-
+  const { db, drain } = fastify
   const config = { sheds: false }
 
   fastify.get('/livez', { config }, () => ({ status: 'ok' }))
 
   fastify.get('/readyz', { config }, async (_request, reply) => {
-    if (isClosing) return await reply.code(503).send({ status: 'unready', reason: 'shutting down' })
+    if (drain.hasBegun()) return await reply.code(503).send({ status: 'unready', reason: 'shutting down' })
     return await db.probe() ? { status: 'ready' } : await reply.code(503).send({ status: 'unready', reason: 'database' })
   })
 
@@ -25,4 +22,4 @@ const health: FastifyPluginAsync = async (fastify) => {
   })
 }
 
-export default fp(health, { name: 'health', fastify: '5.x', encapsulate: true, dependencies: ['backpressure', 'database'], decorators: { fastify: ['db'] } })
+export default fp(health, { name: 'health', fastify: '5.x', encapsulate: true, dependencies: ['backpressure', 'database', 'pipeline'], decorators: { fastify: ['db', 'drain'] } })

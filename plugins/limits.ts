@@ -11,7 +11,7 @@ import { soonMs, tooBusy, tooMany, type Quota } from '../src/limits/refusals.ts'
 import { createEnter, createLimitsStage, type Entry } from '../src/limits/stage.ts'
 import { askPostgres } from '../src/limits/store.ts'
 import { createTurns } from '../src/limits/turns.ts'
-import { toolsCallsOf } from '../src/mcp/body.ts'
+import { isStream, toolsCallsOf } from '../src/mcp/body.ts'
 import type { Stages } from '../src/mcp/call-tool.ts'
 import { overloadTexts } from '../src/pressure.ts'
 import { createSpellLog } from '../src/spell-log.ts'
@@ -210,10 +210,6 @@ const limits: FastifyPluginAsync = async (fastify) => {
     clearInterval(checking)
     for (const spell of [overLimits, overload, storeFails]) spell.close()
   })
-}
-
-function isStream (body: unknown): boolean {
-  return (body as { method?: unknown } | null | undefined)?.method === 'subscriptions/listen'
 }
 
 /** Until the answer is out or the client is gone: only the reply's own 'close' comes in either case. */

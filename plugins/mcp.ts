@@ -1,12 +1,12 @@
 import type { FastifyError, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { createAddressCheck } from '../src/addresses.ts'
-import { AddressNotServed, BatchRefused, BodyEncoded, BodyTooComplex, ForeignHost, IdsRefused } from '../src/errors.ts'
+import { AddressNotServed, BatchRefused, BodyEncoded, BodyTooComplex, ForeignHost, IdsRefused, Stopping } from '../src/errors.ts'
 import { hasMoreThan, headerValues, isEncoded } from '../src/headers.ts'
 import { createHostGuard, splitList } from '../src/hosts.ts'
 import type { Entry } from '../src/limits/stage.ts'
 import type { Decision } from '../src/mcp/attempt.ts'
-import { decide, hasBadIds, isTooComplex, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
+import { decide, hasBadIds, isStream, isTooComplex, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
 import { toHttpError, toWebRequest } from '../src/mcp/http.ts'
 import { describeCause } from '../src/mcp/call-log.ts'
 import { createSdkLane } from '../src/mcp/sdk-lane.ts'
@@ -16,10 +16,12 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** What the allowlist said of every tool named in the body. */
     decisions: ReadonlyMap<string, Decision>
+    /** Counts the request out of those that a server which stops waits for. */
+    countOut: () => void
   }
 }
 
-const toldOnce = new Set(['MCP_OVERLOADED', 'MCP_TOO_MANY_REQUESTS', 'MCP_ISSUER_UNAVAILABLE'])
+const toldOnce = new Set(['MCP_STOPPING', 'MCP_OVERLOADED', 'MCP_TOO_MANY_REQUESTS', 'MCP_ISSUER_UNAVAILABLE'])
 const nobodyAsked: ReadonlyMap<string, Decision> = new Map()
 
 /** POST /mcp (other methods answer 405): Host, Origin, credentials and allowlist are checked here, then a lane answers. */
@@ -28,8 +30,10 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   const foreign = createHostGuard(config.ALLOWED_HOSTS, config.ALLOWED_ORIGINS)
   const isServed = createAddressCheck(config.HOST)
   let lane: ReturnType<typeof createSdkLane>
+  let haveStreamsEnded = false
 
   fastify.decorateRequest('decisions', null as unknown as ReadonlyMap<string, Decision>)
+  fastify.decorateRequest('countOut', null as unknown as () => void)
 
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, body } = toHttpError(error)
@@ -44,6 +48,10 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser('application/json', { parseAs: 'string' }, fastify.getDefaultJsonParser('error', 'error'))
 
+  fastify.addHook('onRequest', (request, reply, done) => {
+    request.countOut = drain.enter(reply.raw)
+    done()
+  })
   fastify.addHook('onRequest', (request, _reply, done) => {
     if (!isServed(request.raw.socket.localAddress)) return done(new AddressNotServed())
     const host = headerValues(request.raw, 'host')
@@ -93,12 +101,24 @@ const mcp: FastifyPluginAsync = async (fastify) => {
       const gone = new AbortController()
       reply.raw.once('close', () => { if (!reply.raw.writableFinished) gone.abort() })
       const { body, principal, decisions, receivedAt } = request
-      return await reply.send(await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions, receivedAt, takeEntry: () => takeEntry(request), oddArguments: takeOddArguments(body) }))
+      if (isStream(body) && haveStreamsEnded) throw new Stopping()
+      const answer = await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions, receivedAt, takeEntry: () => takeEntry(request), oddArguments: takeOddArguments(body) })
+      if (isStream(body)) request.countOut() // it ends when the server stops, not before
+      return await reply.send(answer)
     }
   })
 
+  // The wait goes on while the listener stops, which comes after this hook; a server that closes by force would cut what is in flight then.
+  let settled: Promise<void> | undefined
   fastify.addHook('preClose', async () => {
-    await drain.wait(config.SHUTDOWN_GRACE_MS * 0.8) // the rest is for telling the callers and closing
+    drain.begin()
+    haveStreamsEnded = true
+    await lane?.endStreams()
+    settled = drain.wait()
+    if (fastify.initialConfig.forceCloseConnections === true) await settled
+  })
+  fastify.addHook('onClose', async () => {
+    await settled
     await lane?.close()
   })
 }

@@ -11,7 +11,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The one way to a handler. */
     callTool: CallTool
-    /** The calls in flight, for a shutdown that loses none. */
+    /** What is in flight, for a shutdown that loses none of it. */
     drain: Drain
   }
 }
@@ -39,7 +39,7 @@ const pipeline: FastifyPluginAsync = async (fastify) => {
     upstream: { lend: ({ signal, trace }) => upstream(signal, trace) },
     call: (attempt, parts) => makeCall(attempt, { ...parts, log })
   }
-  const drain = createDrain(createCallTool(stages))
+  const drain = createDrain(createCallTool(stages), fastify.config.SHUTDOWN_GRACE_MS)
   fastify.decorate('callTool', drain.callTool)
   fastify.decorate('drain', drain)
 }

@@ -22,7 +22,8 @@ const url = await postgres.database('aborts')
 const env = { SERVICE_NAME: 'aborts', DB_POOL_MIN: max, DB_POOL_MAX: max, DB_ACQUIRE_TIMEOUT_MS: 30_000, CALL_TIMEOUT_MS: 60_000, DB_PREPARED_STATEMENTS: true }
 const pool = new pg.Pool(poolOptions(env, url, true))
 const log = { warn: (fields: unknown) => { faults.push(`logged ${JSON.stringify(fields)}`) }, error: () => {}, info: () => {}, debug: () => {} }
-const database = await openDatabase(pool, { variable: 'DATABASE_URL', url }, url, env, log as never)
+const control = new pg.Pool({ connectionString: url, max: 2 })
+const database = await openDatabase(pool, { variable: 'DATABASE_URL', url }, control, env, log as never)
 const watching = new pg.Client({ connectionString: url })
 await watching.connect()
 await watching.query('drop table if exists marks; create table marks (mark text primary key)')
@@ -70,7 +71,8 @@ for (const { mark } of stored) if (!kept.delete(mark)) faults.push(`${mark} was 
 for (const mark of kept) faults.push(`${mark} was committed, and is gone`)
 if (pool.waitingCount + pool.totalCount - pool.idleCount > 0) faults.push('connections were not given back')
 await watching.end()
-await Promise.all([pool.end(), database.close()])
+database.close()
+await Promise.all([pool.end(), control.end()])
 await postgres.stop()
 
 console.log(`${aborted} calls ended early beside ${served} that were served, ${seen.size} connections for ${reused + seen.size} borrowers; statement stopped and connection clean after p50 ${percentile(endedMs, 0.5).toFixed(1)} ms, p99 ${percentile(endedMs, 0.99).toFixed(1)} ms; ${faults.length} faults`)

@@ -129,6 +129,9 @@ export const TooManyRequests = createError<[string]>('MCP_TOO_MANY_REQUESTS', 'T
 /** Answered, with Retry-After, while the server has more to do than it can. */
 export const Overloaded = createError<[string]>('MCP_OVERLOADED', 'The server is overloaded; try again in %s s', 503)
 
+/** Answered to who wants a stream from a server that has ended its streams. */
+export const Stopping = createError('MCP_STOPPING', 'The server is stopping; connect again', 503)
+
 /** Answered for a compressed body, whose size nobody knows before it is unpacked. */
 export const BodyEncoded = createError('MCP_BODY_ENCODED', 'Send the body without Content-Encoding', 415)
 

@@ -14,7 +14,8 @@ export interface OpenDatabase {
   lend: (borrower: Borrower) => Lease
   pool: pg.Pool
   stats: () => PoolStats
-  close: () => Promise<void>
+  /** Stops asking for a database that is away; the pools are whoever's opened them. */
+  close: () => void
 }
 
 /** What a pool looks like: for get_pool_status, /health and gauges. */
@@ -30,7 +31,6 @@ export interface PoolStats {
 
 type Settings = Pick<Env, 'SERVICE_NAME' | 'DB_POOL_MIN' | 'DB_POOL_MAX' | 'DB_ACQUIRE_TIMEOUT_MS' | 'DB_PREPARED_STATEMENTS'>
 
-const controlConnections = 2
 const probeTimeoutMs = 2_000
 const minWaiting = 64
 
@@ -40,15 +40,13 @@ export function maxWaiting ({ DB_POOL_MAX: max }: Pick<Env, 'DB_POOL_MAX'>): num
 }
 
 /**
- * Warms and watches a pool, with all that lending from it takes: a breaker, retries, and a few control connections on
- * `directUrl`, which reaches the same server as the pool.
+ * Warms and watches a pool, with all that lending from it takes: a breaker, retries, and what the `control` pool is for,
+ * which reaches the same server without a pooler between.
  * @throws DatabasePoolRefused
  */
-export async function openDatabase (pool: pg.Pool, { variable, url }: DatabaseAddress, directUrl: string, env: Settings, log: FastifyBaseLogger): Promise<OpenDatabase> {
+export async function openDatabase (pool: pg.Pool, { variable, url }: DatabaseAddress, control: pg.Pool, env: Settings, log: FastifyBaseLogger): Promise<OpenDatabase> {
   watch(pool, log)
   await warm(pool, Math.max(1, env.DB_POOL_MIN), variable)
-  const control = new pg.Pool({ connectionString: directUrl, max: controlConnections, connectionTimeoutMillis: 5_000, application_name: `${env.SERVICE_NAME}-control` })
-  watch(control, log)
   const breaker = createBreaker({
     probe: async () => await answers(url),
     onOpen: () => { log.error({ variable }, 'the database can\'t be reached: calls that need it are refused until it can') },
@@ -71,10 +69,7 @@ export async function openDatabase (pool: pg.Pool, { variable, url }: DatabaseAd
       const { waiting, acquireWaitMs, oldestBorrowMs } = connections.stats()
       return { size: pool.totalCount, idle: pool.idleCount, min_size: env.DB_POOL_MIN, max_size: env.DB_POOL_MAX, waiting, acquire_wait_ms: acquireWaitMs, oldest_borrow_ms: oldestBorrowMs }
     },
-    close: async () => {
-      breaker.stop()
-      await control.end()
-    }
+    close: () => { breaker.stop() }
   }
 }
 

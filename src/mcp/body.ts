@@ -63,3 +63,8 @@ export function takeOddArguments (body: unknown): Map<unknown, unknown> {
   }
   return odd
 }
+
+/** Whether the answer is a stream that stays open until one side ends it. */
+export function isStream (body: unknown): boolean {
+  return (body as { method?: unknown } | null | undefined)?.method === 'subscriptions/listen'
+}

@@ -19,6 +19,7 @@ export function toHttpError (error: FastifyError): HttpError {
     case 'MCP_ADDRESS_NOT_SERVED':
     case 'MCP_FOREIGN_HOST': return answer(errorCodes.foreignHost, error.message)
     case 'MCP_TOO_MANY_REQUESTS': return answer(errorCodes.tooManyRequests, error.message)
+    case 'MCP_STOPPING':
     case 'MCP_OVERLOADED': return answer(errorCodes.overloaded, error.message)
     case 'MCP_BODY_ENCODED':
     case 'MCP_CREDENTIALS_MALFORMED':

@@ -3,6 +3,7 @@ import { ExtensionAsync, ToolOutsideRegistry } from '../errors.ts'
 import type { Entry } from '../limits/stage.ts'
 import type { TraceHeaders } from '../upstream.ts'
 import { createAttempt, type Decision } from './attempt.ts'
+import { isStream } from './body.ts'
 import type { CallTool } from './call-tool.ts'
 import type { Extensions } from './extensions.ts'
 import { hideInternals } from './hide-internals.ts'
@@ -137,16 +138,19 @@ export function createSdkLane (options: SdkLaneOptions) {
   }
 
   for (const era of ['modern', 'legacy'] as const) extended(nobody, era) // what an extension does wrong shows at boot
-  const handler = createMcpHandler(build, { legacy: 'stateless', responseMode: 'auto', bus: options.extensions.bus, onerror: options.onRefused })
+  const open = (): ReturnType<typeof createMcpHandler> => createMcpHandler(build, { legacy: 'stateless', responseMode: 'auto', bus: options.extensions.bus, onerror: options.onRefused })
+  const [handler, streams] = [open(), open()] // two, because one that is closed ends its calls too
 
   return {
     /** Answers one HTTP request; its signal aborts when the client is gone. */
     async handle (request: Request, exchange: Exchange): Promise<Response> {
       exchanges.set(request, exchange)
-      return await handler.fetch(request, request.method === 'POST' ? { parsedBody: exchange.body } : {})
+      return await (isStream(exchange.body) ? streams : handler).fetch(request, request.method === 'POST' ? { parsedBody: exchange.body } : {})
     },
-    /** Ends open streams. Call it when no call is in flight any more. */
-    close: async (): Promise<void> => { await handler.close() }
+    /** Ends open streams, each with its result; none can be opened any more. */
+    endStreams: async (): Promise<void> => { await streams.close() },
+    /** Call it when nothing is in flight any more. */
+    close: async (): Promise<void> => { await Promise.all([handler.close(), streams.close()]) }
   }
 }
 

@@ -61,6 +61,8 @@ const bad: Array<[environment: Environment, fault: RegExp]> = [
   [{ CALL_TIMEOUT_MS: '99999999' }, /CALL_TIMEOUT_MS must be/],
   [{ DB_ACQUIRE_TIMEOUT_MS: '0' }, /DB_ACQUIRE_TIMEOUT_MS must be/],
   [{ SHUTDOWN_GRACE_MS: '5' }, /SHUTDOWN_GRACE_MS must be/],
+  [{ SHUTDOWN_DELAY_MS: '25001' }, /SHUTDOWN_DELAY_MS must be a whole number of milliseconds from 0 to 25000/],
+  [{ SHUTDOWN_DELAY_MS: '3000', SHUTDOWN_GRACE_MS: '5000' }, /SHUTDOWN_DELAY_MS \(3000\) must be at most half of SHUTDOWN_GRACE_MS \(5000\)/],
   [{ PORTCULLIS_ENV: 'staging' }, /PORTCULLIS_ENV must be development or production/],
   [{ HOST: '0.0.0.0' }, /HOST is not a loopback address.*PORTCULLIS_ENV=production/],
   [{ HOST: '192.168.1.5' }, /HOST is not a loopback/],
@@ -176,7 +178,7 @@ t.test('no message repeats a secret', async (t) => {
 
 t.test('nothing set gives a development server on loopback with a generated secret', async (t) => {
   const { config, warnings } = loadConfig({})
-  t.match(config, { PORTCULLIS_ENV: 'development', HOST: '127.0.0.1', PORT: 8000, AUTH_MODE: 'none', LOG_LEVEL: 'info', DB_POOL_MIN: 5, DB_POOL_MAX: 20, DB_ACQUIRE_TIMEOUT_MS: 2000, CALL_TIMEOUT_MS: 30_000, SHUTDOWN_GRACE_MS: 25_000, BODY_LIMIT_BYTES: 262_144, TRUST_PROXY: undefined, SHED_EVENT_LOOP_MS: 250, SHED_HEAP_PERCENT: 90, SHED_RSS_BYTES: undefined, ALLOWLIST_PATH: 'config/allowlist.yaml' })
+  t.match(config, { PORTCULLIS_ENV: 'development', HOST: '127.0.0.1', PORT: 8000, AUTH_MODE: 'none', LOG_LEVEL: 'info', DB_POOL_MIN: 5, DB_POOL_MAX: 20, DB_ACQUIRE_TIMEOUT_MS: 2000, CALL_TIMEOUT_MS: 30_000, SHUTDOWN_DELAY_MS: 0, SHUTDOWN_GRACE_MS: 25_000, BODY_LIMIT_BYTES: 262_144, TRUST_PROXY: undefined, SHED_EVENT_LOOP_MS: 250, SHED_HEAP_PERCENT: 90, SHED_RSS_BYTES: undefined, ALLOWLIST_PATH: 'config/allowlist.yaml' })
   t.match(config.PORTCULLIS_SECRET, /^[0-9a-f]{64}$/)
   t.not(config.PORTCULLIS_SECRET, loadConfig({}).config.PORTCULLIS_SECRET)
   t.same(warnings, [])
@@ -242,4 +244,10 @@ t.test('database URLs with odd but legal passwords are good', async (t) => {
     const url = `postgresql://u:${password}@host:5432/db?sslmode=require`
     t.equal(loadConfig({ DATABASE_URL: url }).config.DATABASE_URL, url, password)
   }
+})
+
+t.test('production gives load balancers time, never more than half of the grace', async (t) => {
+  t.equal(loadConfig(production).config.SHUTDOWN_DELAY_MS, 5_000)
+  t.equal(loadConfig({ ...production, SHUTDOWN_GRACE_MS: '3000' }).config.SHUTDOWN_DELAY_MS, 1_500)
+  t.equal(loadConfig({ ...production, SHUTDOWN_DELAY_MS: '0' }).config.SHUTDOWN_DELAY_MS, 0)
 })

@@ -19,8 +19,13 @@ export async function lenderOn (t: Test, url: string, { max = 2, timeoutMs = 10_
   const add = (fields: Record<string, unknown>): void => { log.push(fields) }
   const env = { SERVICE_NAME: 'test', DB_POOL_MIN: 0, DB_POOL_MAX: max, DB_ACQUIRE_TIMEOUT_MS: timeoutMs, CALL_TIMEOUT_MS: 60_000, DB_PREPARED_STATEMENTS: isPreparing }
   const pool = new pg.Pool({ ...poolOptions(env, url, true), ...poolParts })
-  const database = await openDatabase(pool, { variable: 'DATABASE_URL', url }, directUrl, env, { warn: add, error: add, info: add, debug: add } as never)
-  t.teardown(async () => { await Promise.all([pool.end(), database.close()]) })
+  const control = new pg.Pool({ connectionString: directUrl, max: 2 })
+  control.on('error', add as never)
+  const database = await openDatabase(pool, { variable: 'DATABASE_URL', url }, control, env, { warn: add, error: add, info: add, debug: add } as never)
+  t.teardown(async () => {
+    database.close()
+    await Promise.all([pool.end(), control.end()])
+  })
   return { ...database, log, lend: (parts = {}) => database.lend({ tool: 'a_tool', effect: 'read', deadline: Date.now() + 10_000, ...parts }) }
 }
 

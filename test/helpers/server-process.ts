@@ -47,18 +47,22 @@ export interface StartOptions {
   /** Arguments after `fastify start`; default: the documented start line. */
   args?: (out: string, port: number) => string[]
   preload?: boolean
+  /** What is run instead of the usual command line, in a process group of its own. */
+  command?: (usual: string[]) => string[]
 }
 
 /** Starts the built server as its users do, with placeholders for the settings that tools require; a database of the test it uses with the rights of production. It is stopped with the test. */
-export async function startServer (t: Test, out: string, { cwd, env = {}, args, preload = true }: StartOptions): Promise<ServerProcess> {
+export async function startServer (t: Test, out: string, { cwd, env = {}, args, preload = true, command }: StartOptions): Promise<ServerProcess> {
   const port = await freePort()
-  const cli = [
+  const usual = [
+    process.execPath,
     ...preload ? ['--import', join(out, 'src/instrumentation.js')] : [],
     join(checkout, 'node_modules/fastify-cli/cli.js'), 'start',
     ...args?.(out, port) ?? ['-c', join(out, 'fastify.config.cjs'), join(out, 'src/app.js')]
   ]
   const settings = await placeholders(async () => serverUrl(await emptyDatabase(t)))
-  const child = spawn(process.execPath, cli, { cwd, env: { ...settings, PATH: process.env.PATH, TMPDIR: tmpdir(), NODE_V8_COVERAGE: process.env.COVERAGE_FOLDER, PORT: String(port), ...env, ...env.DATABASE_URL === undefined ? {} : databaseEnv(env.DATABASE_URL) }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [program, ...rest] = command?.(usual) ?? usual
+  const child = spawn(program as string, rest, { cwd, detached: command !== undefined, env: { ...settings, PATH: process.env.PATH, TMPDIR: tmpdir(), NODE_V8_COVERAGE: process.env.COVERAGE_FOLDER, PORT: String(port), ...env, ...env.DATABASE_URL === undefined ? {} : databaseEnv(env.DATABASE_URL) }, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   let errors = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })

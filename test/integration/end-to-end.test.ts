@@ -118,8 +118,8 @@ async function lockRecords (url: string): Promise<{ untilAwaited: () => Promise<
 
 async function untilClosing (server: ServerProcess): Promise<void> {
   for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
-    const answer = await fetch(`${server.url}/readyz`).catch(() => undefined) // it closes idle sockets, maybe the one that was about to be used again
-    if (answer?.status === 503) return
+    const answer = await fetch(`${server.url}/readyz`).catch(() => undefined) // it listens no more
+    if (answer?.status !== 200) return
   }
   throw new Error('the server did not become unready while it drained')
 }

@@ -113,7 +113,7 @@ t.test('a database that does not answer is waited for, with a message; a wrong p
 
 t.test('production serves with what it demands, and does not migrate by itself', async (t) => {
   const key = 'q7Wm2vX9pL4zR8tB6nC3'
-  const server = await startedServer(t, out, { cwd: workingDirectory(t), env: { PORTCULLIS_ENV: 'production', DATABASE_URL: url, API_KEY: key, PORTCULLIS_SECRET: `${key}${key}`, ALLOWED_HOSTS: 'mcp.example.com' } })
+  const server = await startedServer(t, out, { cwd: workingDirectory(t), env: { PORTCULLIS_ENV: 'production', DATABASE_URL: url, API_KEY: key, PORTCULLIS_SECRET: `${key}${key}`, ALLOWED_HOSTS: 'mcp.example.com', SHUTDOWN_DELAY_MS: '0' } })
   const ask = async (host: string): Promise<number> => await new Promise((resolve, reject) => {
     request(`${server.url}/mcp`, { method: 'POST', headers: { host, 'content-type': 'application/json', 'x-api-key': key } }, (response) => { response.resume(); resolve(response.statusCode ?? 0) })
       .on('error', reject).end('{"jsonrpc":"2.0","id":1,"method":"tools/list"}')

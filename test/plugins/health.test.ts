@@ -1,31 +1,15 @@
-import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import t, { type Test } from 'tap'
+import type { FastifyInstance } from 'fastify'
+import t from 'tap'
 import { buildApp } from '../helpers/build-app.ts'
+import { faultProxy } from '../helpers/fault-proxy.ts'
 import { mcpClient } from '../helpers/mcp-client.ts'
 import { migratedDatabase } from '../helpers/postgres.ts'
 
-/** A way to the database that can be cut. */
-async function cuttable (t: Test, url: string): Promise<{ url: string, cut: () => Promise<void> }> {
-  const target = new URL(url)
-  const open = new Set<Socket>()
-  const proxy = createServer((client) => {
-    const server = connect(Number(target.port), target.hostname)
-    for (const [from, to] of [[client, server], [server, client]] as const) {
-      open.add(from)
-      from.on('error', () => {}).on('close', () => { to.destroy() }).pipe(to)
-    }
-  }).listen(0, '127.0.0.1')
-  await once(proxy, 'listening')
-  t.teardown(() => { proxy.close() })
-  const through = new URL(url)
-  through.port = String((proxy.address() as AddressInfo).port)
-  return {
-    url: through.href,
-    cut: async () => {
-      proxy.close()
-      for (const socket of open) socket.destroy()
-    }
+/** Probes as a kubelet does; liveness must not waver meanwhile. */
+async function untilReady (app: FastifyInstance, status: 200 | 503): Promise<void> {
+  for (const deadline = Date.now() + 60_000; (await app.inject('/readyz')).statusCode !== status;) {
+    if ((await app.inject('/livez')).statusCode !== 200) throw new Error('a liveness probe failed')
+    if (Date.now() > deadline) throw new Error(`the server did not answer ${status} in time`)
   }
 }
 
@@ -44,13 +28,14 @@ t.test('with the database there, all three say so', async (t) => {
 })
 
 t.test('with the database gone the process lives, is not ready, and tools fail safely', async (t) => {
-  const { url, cut } = await cuttable(t, await migratedDatabase(t))
-  const app = await buildApp(t, { env: { DATABASE_URL: url } })
+  const database = await faultProxy(t, await migratedDatabase(t))
+  const app = await buildApp(t, { env: { DATABASE_URL: database.url } })
   const client = mcpClient(app)
   t.equal((await app.inject('/readyz')).statusCode, 200)
 
-  await cut()
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline && (await app.inject('/readyz')).statusCode === 200;) await new Promise((resolve) => { setImmediate(resolve) })
+  database.refuse()
+  database.reset()
+  await untilReady(app, 503)
 
   t.equal((await app.inject('/livez')).statusCode, 200)
   t.same((await app.inject('/readyz')).json(), { status: 'unready', reason: 'database' })
@@ -63,4 +48,31 @@ t.test('with the database gone the process lives, is not ready, and tools fail s
     t.match(message.result, { isError: true, _meta: { 'io.portcullis/outcome': 'unavailable', 'io.portcullis/retryAfterMs': Number } })
     t.notMatch(message.result.content[0].text, /127\.0\.0\.1|ECONN|postgres|select|:\d{4,5}/i, 'no driver text, no host, no SQL')
   }
+})
+
+t.test('readiness follows a database that refuses or is silent, and comes back with its first answer', async (t) => {
+  const database = await faultProxy(t, await migratedDatabase(t))
+  const app = await buildApp(t, { env: { DATABASE_URL: database.url } })
+  const faults: Array<() => void> = [
+    () => { database.refuse(); database.reset() },
+    () => { database.blackhole() },
+    () => { database.blackhole(); database.reset() }
+  ]
+  for (const fault of faults) {
+    fault()
+    await untilReady(app, 503)
+    await database.restore()
+    await untilReady(app, 200)
+    t.pass('and liveness was 200 all the time')
+  }
+})
+
+t.test('a server that drains says so, and lives', async (t) => {
+  const app = await buildApp(t)
+  app.drain.begin()
+  const ready = await app.inject('/readyz')
+  t.equal(ready.statusCode, 503)
+  t.same(ready.json(), { status: 'unready', reason: 'shutting down' })
+  t.equal(ready.headers.connection, 'close', 'whoever asks again connects again')
+  for (const path of ['/livez', '/health']) t.equal((await app.inject(path)).statusCode, 200, path)
 })
