@@ -40,6 +40,11 @@ export function sql (strings: TemplateStringsArray, ...values: unknown[]): Sql {
   return new Sql(texts, bound)
 }
 
+/** The statement, planned anew for its values at each execution: where one plan can't serve them all. */
+export function replanned (statement: Sql): Sql {
+  return Object.assign(new Sql(statement.strings, statement.values), { replanned: true })
+}
+
 /**
  * An identifier out of a closed set, quoted.
  * @throws TypeError when the name is not in the set
@@ -62,17 +67,4 @@ export function containing (text: string): string {
 /** A timestamptz as ISO 8601 text with all its microseconds; `infinity` and far years stay what they are. */
 export function isoTime (name: Sql): Sql {
   return sql`(to_jsonb(${name}) #>> '{}')`
-}
-
-/**
- * One page and the total behind it, in one statement and so from one snapshot. Every row carries `total`;
- * an empty page is a single row whose `id` is null.
- */
-export function pageWithTotal ({ columns, from, where, orderBy, limit, offset }: { columns: Sql, from: Sql, where: Sql, orderBy: Sql, limit: number, offset: number }): Sql {
-  return sql`
-    select counted.total, page.*
-    from (select count(*)::int as total from ${from} where ${where}) counted
-    left join lateral (
-      select ${columns} from ${from} where ${where} order by ${orderBy} limit ${limit} offset ${offset}
-    ) page on true`
 }

@@ -1,3 +1,4 @@
+import { createCursors } from '../../src/cursor.ts'
 import type { Db } from '../../src/database.ts'
 import type { Call } from '../../src/mcp/tool.ts'
 import type { Sql } from '../../src/sql.ts'
@@ -20,11 +21,14 @@ export function fakeDb (...answers: Array<unknown[] | Error>): Db & { asked: Sql
   }
 }
 
+const cursorsOf = createCursors('the secret of calls that are fakes')
+const anonymous = { id: 'anonymous', kind: 'anonymous', roles: ['anonymous'] } as const
+
 /** A call as a handler sees it, with whatever the test cares about. */
 export function fakeCall (parts: Partial<Call> = {}): Call {
   return {
     id: 'call-1',
-    principal: { id: 'anonymous', kind: 'anonymous', roles: ['anonymous'] },
+    principal: anonymous,
     signal: new AbortController().signal,
     deadline: Date.now() + 10_000,
     log: undefined as never,
@@ -32,6 +36,7 @@ export function fakeCall (parts: Partial<Call> = {}): Call {
     fetch: async () => { throw new Error('give this test a fetch of its own') },
     progress: () => {},
     notify: () => {},
+    cursors: cursorsOf(parts.principal ?? anonymous, 'fake'),
     config: {},
     client: { capabilities: {} },
     ...parts
