@@ -38,17 +38,20 @@ export interface Found {
 
 /** Tables up to this size are counted in full. */
 const smallTable = 10_000
-/** More matches than this, by the estimate, are not counted. */
+/** More matches than this, by the estimate, are not counted; nor are they when an index has to read more rows than that to find them. */
 const countedMatches = 1_000
+const readMatches = 5_000
 /** How far the newest rows are walked before an index has to find the matches. */
 const walkedRows = 10_000
+/** The same among the rows of one filter, where the index finds more that does not fit. */
+const walkedFiltered = 30_000
 const walkedPerSkipped = 20
 /** The same for a text that no index can find. */
 export const walkedUnindexed = 100_000
 /** Ranked are the newest matches, at most this many. */
-export const rankedMatches = 500
-/** Where fewer than a page of this size are found by walking, the index finds them all. */
-const rankedAtLeast = 101
+export const rankedMatches = 200
+/** Where fewer are found by walking, the index finds them all. */
+const rankedAtLeast = 20
 
 /** What the next page has to know of this row. */
 export function positionOf ({ created_at: createdAt, id, rank, newest_at: newestAt, newest_id: newestId }: Found): string[] {
@@ -76,8 +79,8 @@ export function searchStatement (table: SearchedTable, search: Search): Sql {
   const newestFirst = sql`from ${from} where ${filters[0] ?? sql`true`} and ${within} order by created_at desc, id desc`
   const needed = order === 'rank' ? rankedAtLeast : limit + offset + 1
   const collected = order === 'rank' ? rankedMatches : needed
-  const walked = isWalkedOnly ? walkedUnindexed : walkedRows + walkedPerSkipped * offset
-  const isFew = isWalkedOnly ? sql`size.rows <= ${smallTable}` : sql`size.rows <= ${smallTable} or hits = 0 or hits / nullif(seen, 0) * size.rows <= ${countedMatches}`
+  const walked = isWalkedOnly ? walkedUnindexed : (filters.length === 0 ? walkedRows : walkedFiltered) + walkedPerSkipped * offset
+  const isFew = isWalkedOnly ? sql`size.rows <= ${smallTable}` : sql`size.rows <= ${smallTable} or least(text_hits, filter_hits) = 0 or (hits / nullif(seen, 0) * size.rows <= ${countedMatches} and least(text_hits, filter_hits) / nullif(seen, 0) * size.rows <= ${readMatches})`
 
   return replanned(sql`
     with asked as materialized (
