@@ -8,16 +8,17 @@ export function conditionsOf (rounds: number, template: number): string {
   return `${date}, commit ${commit}, node ${node} on ${platform}, ${cpus} CPUs (${cpuModel}), load average ${loadAverage}, PostgreSQL ${postgres}; ${rounds} runs per class on one connection (template: ${template}), milliseconds`
 }
 
-/** Per class p50 / p95 at each size, the ratio of the p95 to the size before, and what the template's statements take. */
+/** Per class p50 / p95 at each size, the CPU of the backend and its ratio to the size before, and what the template's statements take. */
 export function render (tables: Table[]): string {
-  const heads = tables.flatMap(({ rows, template }, index) => [`${rows.toLocaleString('en-US')}: p50 / p95`, ...(index > 0 ? ['× p95'] : []), 'total', ...(template.length > 0 ? ['template p50'] : [])])
+  const heads = tables.flatMap(({ rows, template }, index) => [`${rows.toLocaleString('en-US')}: p50 / p95`, 'CPU', ...(index > 0 ? ['× CPU'] : []), 'total', ...(template.length > 0 ? ['template p50'] : [])])
   const names = tables[0]?.search.map(({ name }) => name) ?? []
   const body = names.map((name) => [name, ...tables.flatMap(({ search, template }, index) => {
     const timing = named(search, name)
     const before = index > 0 ? named((tables[index - 1] as Table).search, name) : undefined
     return [
       `${short(timing?.p50)} / ${short(timing?.p95)}`,
-      ...(index > 0 ? [((timing?.p95 ?? NaN) / (before?.p95 ?? NaN)).toFixed(2)] : []),
+      short(timing?.cpu),
+      ...(index > 0 ? [((timing?.cpu ?? NaN) / (before?.cpu ?? NaN)).toFixed(2)] : []),
       timing?.total ?? '',
       ...(template.length > 0 ? [short(named(template, name)?.p50)] : [])
     ]
