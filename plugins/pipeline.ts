@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import { createCursors } from '../src/cursor.ts'
 import { createCallTool, type CallTool, type Stages } from '../src/mcp/call-tool.ts'
 import { createCallLog } from '../src/mcp/call-log.ts'
 import { createDrain, type Drain } from '../src/mcp/drain.ts'
@@ -21,6 +22,7 @@ const pipeline: FastifyPluginAsync = async (fastify) => {
   const log: FastifyBaseLogger = fastify.log
   const { EGRESS_HOSTS: hosts, EGRESS_MAX_RESPONSE_BYTES: maxBytes } = fastify.config
   const upstream = createUpstream({ hosts, maxBytes })
+  const cursorsOf = createCursors(fastify.config.PORTCULLIS_SECRET)
   const stages: Stages = {
     telemetry: createCallLog(log),
     allowlist: {
@@ -37,7 +39,7 @@ const pipeline: FastifyPluginAsync = async (fastify) => {
     requestState: createRequestState(fastify.config.PORTCULLIS_SECRET),
     database: { lend: ({ principal: { tenant }, deadline }, tool) => fastify.db.lend(tool, { tenant, deadline }) },
     upstream: { lend: ({ signal, trace }) => upstream(signal, trace) },
-    call: (attempt, parts) => makeCall(attempt, { ...parts, log })
+    call: (attempt, parts) => makeCall(attempt, { ...parts, cursorsOf, log })
   }
   const drain = createDrain(createCallTool(stages), fastify.config.SHUTDOWN_GRACE_MS)
   fastify.decorate('callTool', drain.callTool)

@@ -91,16 +91,3 @@ export function containing (text: string): string {
 export function isoTime (name: Sql): Sql {
   return sql`regexp_replace(to_jsonb(${name} at time zone 'UTC') #>> '{}', '([0-9])( BC)?$', '\\1+00:00\\2')`
 }
-
-/**
- * One page and the total behind it, in one statement and so from one snapshot. Every row carries `total`;
- * an empty page is a single row whose `id` is null.
- */
-export function pageWithTotal ({ columns, from, where, orderBy, limit, offset }: { columns: Sql, from: Sql, where: Sql, orderBy: Sql, limit: number, offset: number }): Sql {
-  return sql`
-    select counted.total, page.*
-    from (select count(*)::int as total from ${from} where ${where}) counted
-    left join lateral (
-      select ${columns} from ${from} where ${where} order by ${orderBy} limit ${limit} offset ${offset}
-    ) page on true`
-}

@@ -6,6 +6,8 @@ import { seed } from '../seed.ts'
 import { prepareServerRole, roleOf } from '../server-role.ts'
 import { UsageError } from './usage-error.ts'
 
+const quietRows = 50_000
+
 /** `portcullis migrate` */
 export async function migrateCommand (args: string[]): Promise<void> {
   parseArgs({ args, options: {} })
@@ -21,7 +23,9 @@ export async function seedCommand (args: string[]): Promise<void> {
   if (!/^[1-9]\d{0,7}$/.test(rows)) throw new UsageError('--rows must be a whole number from 1 to 99999999')
   await onDatabase(async (url) => {
     await migrateAndTell(url)
-    console.log(`${await seed(url, Number(rows))} records added`)
+    const total = Number(rows)
+    const added = await seed(url, total, (done) => { if (total > quietRows) console.error(`${done} of ${total} done`) })
+    console.log(`${added} records added`)
   })
 }
 

@@ -1,13 +1,14 @@
 import type { FastifyBaseLogger } from 'fastify'
+import type { createCursors } from '../cursor.ts'
 import type { Lease } from '../db/lease.ts'
 import type { Upstream } from '../upstream.ts'
 import type { Attempt } from './attempt.ts'
 import type { Answers, Call, Notify } from './tool.ts'
 
-export interface CallParts { lease: Lease, upstream: Upstream, log: FastifyBaseLogger, answers?: Answers }
+export interface CallParts { lease: Lease, upstream: Upstream, cursorsOf: ReturnType<typeof createCursors>, log: FastifyBaseLogger, answers?: Answers }
 
 /** What a handler gets: the attempt as seen by a tool author. */
-export function makeCall (attempt: Attempt, { lease, upstream, log, answers }: CallParts): Call {
+export function makeCall (attempt: Attempt, { lease, upstream, cursorsOf, log, answers }: CallParts): Call {
   const notify: Notify = (notification) => { if (!attempt.signal.aborted) attempt.notify?.(notification) }
   let reported = -Infinity
   let ownLog: FastifyBaseLogger | undefined
@@ -25,6 +26,7 @@ export function makeCall (attempt: Attempt, { lease, upstream, log, answers }: C
       reported = done
       notify({ method: 'notifications/progress', params: { progress: done, total, message } })
     },
+    cursors: cursorsOf(attempt.principal, attempt.name),
     config: attempt.tool?.settings ?? {},
     client: attempt.client,
     answers

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Static, TObject } from 'typebox'
+import type { Cursors } from '../cursor.ts'
 import type { Db } from '../db/lease.ts'
 import type { Ask } from './ask.ts'
 import type { Blocks } from './blocks.ts'
@@ -92,6 +93,8 @@ export interface Call<C extends TObject = TObject> {
   /** Reports progress to a client that asked for it; values that do not increase are dropped. */
   progress: (done: number, total?: number, message?: string) => void
   notify: Notify
+  /** Seals where a page ended into text for the client, bound to this caller and tool, and opens it again. */
+  cursors: Cursors
   config: Static<C>
   client: Client
   answers?: Answers

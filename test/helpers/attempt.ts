@@ -1,4 +1,5 @@
 import { Type, type TObject } from 'typebox'
+import { createCursors } from '../../src/cursor.ts'
 import { createAttempt, type Attempt } from '../../src/mcp/attempt.ts'
 import { createCallTool, type CallTool, type Stages } from '../../src/mcp/call-tool.ts'
 import { makeCall } from '../../src/mcp/make-call.ts'
@@ -52,7 +53,7 @@ export function pipelineOf (parts: Partial<Stages> = {}): { callTool: CallTool, 
     requestState: createRequestState('x'.repeat(32)),
     database: { lend: () => fakeLease({ end: async () => { ended.push(1) } }) },
     upstream: { lend: () => ({ fetch, end: () => {} }) },
-    call: (attempt, parts) => makeCall(attempt, { ...parts, log: { child: () => 'child log' } as never }),
+    call: (attempt, parts) => makeCall(attempt, { ...parts, cursorsOf: createCursors('x'.repeat(32)), log: { child: () => 'child log' } as never }),
     ...parts
   })
   return { callTool, recorded, ended }

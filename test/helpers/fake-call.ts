@@ -1,3 +1,4 @@
+import { createCursors } from '../../src/cursor.ts'
 import type { Db, Lease } from '../../src/db/lease.ts'
 import type { Call } from '../../src/mcp/tool.ts'
 import type { Sql } from '../../src/sql.ts'
@@ -20,6 +21,9 @@ export function fakeDb (...answers: Array<unknown[] | Error>): Db & { asked: Sql
   }
 }
 
+const cursorsOf = createCursors('the secret of calls that are fakes')
+const anonymous = { id: 'anonymous', kind: 'anonymous', roles: ['anonymous'] } as const
+
 /** A lease of such a database. */
 export function fakeLease (parts: Partial<Lease> = {}): Lease {
   return { db: fakeDb(), commit: async () => {}, end: async () => {}, spent: { waitMs: 0, queryMs: 0, statements: 0 }, ...parts }
@@ -29,7 +33,7 @@ export function fakeLease (parts: Partial<Lease> = {}): Lease {
 export function fakeCall (parts: Partial<Call> = {}): Call {
   return {
     id: 'call-1',
-    principal: { id: 'anonymous', kind: 'anonymous', roles: ['anonymous'] },
+    principal: anonymous,
     signal: new AbortController().signal,
     deadline: Date.now() + 10_000,
     log: undefined as never,
@@ -37,6 +41,7 @@ export function fakeCall (parts: Partial<Call> = {}): Call {
     fetch: async () => { throw new Error('give this test a fetch of its own') },
     progress: () => {},
     notify: () => {},
+    cursors: cursorsOf(parts.principal ?? anonymous, 'fake'),
     config: {},
     client: { capabilities: {} },
     ...parts

@@ -21,6 +21,24 @@ t.test('get_statistics over a fake database', async (t) => {
       await t.rejects(runTool(tool, { group_by }, fakeCall()), { message: /Invalid group_by field.*category, status, type/ })
     }
   })
+
+  t.test('get_statistics rejects an invalid filter column, naming the allowed ones', async (t) => {
+    for (const filters of [{ name: 'x' }, { status: 1 }, 'status=active']) {
+      await t.rejects(runTool(tool, { filters }, fakeCall()), { message: /Invalid filter column.*category, status, type/ })
+    }
+  })
+
+  t.test('what was counted a moment ago is not counted again, for the same tenant', async (t) => {
+    const tool = await loadTool(t, 'get_statistics', getStatistics)
+    const ask = async (args: object, tenant?: string): Promise<number> => {
+      const db = fakeDb([{ label: 'active', count: 1 }])
+      await runTool(tool, args, fakeCall({ db, principal: { id: 'ann', kind: 'oauth', roles: [], tenant } }))
+      return db.asked.length
+    }
+    t.same([await ask({}), await ask({ group_by: 'status' }), await ask({ group_by: 'type' })], [1, 0, 1])
+    t.same([await ask({}, 'acme'), await ask({}, 'acme'), await ask({}, 'other')], [1, 0, 1], 'tenants share nothing')
+    t.same([await ask({ filters: { status: 'x' } }), await ask({ filters: { status: 'x' } })], [1, 1], 'a filter is text of the client, and no key')
+  })
 })
 
 t.test('get_statistics on PostgreSQL', async (t) => {
@@ -37,6 +55,20 @@ t.test('get_statistics on PostgreSQL', async (t) => {
   t.test('groups_by_type; records without one are a group of their own', async (t) => {
     const { breakdown } = await count({ group_by: 'type' })
     t.same(breakdown, [{ label: 'typeA', count: 2 }, { label: 'typeB', count: 1 }, { label: null, count: 1 }])
+  })
+
+  t.test('filters count some of them only', async (t) => {
+    t.same(await count({ group_by: 'type', filters: { status: 'active', type: 'typeA' } }), { group_by: 'type', total: 2, breakdown: [{ label: 'typeA', count: 2 }] })
+    t.same(await count({ filters: { category: 'none' } }), { group_by: 'status', total: 0, breakdown: [] })
+  })
+
+  t.test('a large table is counted in its small index alone', async (t) => {
+    const url = await migratedDatabase(t)
+    await runSql(url, 'insert into records (name, status, type, category) select repeat(\'x\', 100), \'s\' || n % 3, \'t\' || n % 4, \'c\' || n % 5 from generate_series(1, 20000) n', 'vacuum analyze records')
+    for (const name of ['status', 'type', 'category']) {
+      const [plan] = await runSql(url, `explain select ${name}, count(*)::int from records group by 1`)
+      t.match(JSON.stringify(plan?.rows), /Index Only Scan using idx_records_counts/)
+    }
   })
 
   t.test('total_equals_sum_of_breakdown for every column', async (t) => {

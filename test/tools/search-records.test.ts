@@ -25,8 +25,8 @@ t.test('search_records over a fake database', async (t) => {
     for (const limit of [101, 500, 9999, Number.MAX_SAFE_INTEGER]) {
       const db = fakeDb([])
       t.equal((await runTool(tool, { query: '', limit }, fakeCall({ db }))).limit, 100)
-      t.ok(db.asked[0]?.values.includes(100))
-      t.notOk(db.asked[0]?.values.includes(limit))
+      t.ok(db.asked[0]?.values.includes(101), 'one more tells whether there is a next page')
+      if (limit > 101) t.notOk(db.asked[0]?.values.includes(limit))
     }
   })
 
@@ -56,8 +56,12 @@ t.test('search_records over a fake database', async (t) => {
       [{ query: 'x', limit: 1.5 }, /limit must be an integer, not a fraction/],
       [{ query: 'x', limit: 1e300 }, /limit/],
       [{ query: 'x', offset: -1 }, /offset/],
+      [{ query: 'x', offset: 10_001 }, /offset must be a whole number from 0 to 10000; go further with next_cursor/],
       [{ query: 'x', offset: 2 ** 63 }, /offset/],
-      [{ query: 'x', page: 2 }, /"page".*allowed: filters, limit, offset, query/],
+      [{ query: 'x', order: 'oldest' }, /order/],
+      [{ query: 'x', cursor: 5 }, /cursor/],
+      [{ query: 'x', offset: 1, cursor: 'x' }, /cursor or offset, not both/],
+      [{ query: 'x', page: 2 }, /"page".*allowed: cursor, filters, limit, offset,\s?order, query/],
       [{ query: 'x'.repeat(1001) }, /query/]
     ]
     for (const [args, message] of cases) await t.rejects(runTool(tool, args, fakeCall()), { message }, JSON.stringify(args).slice(0, 50))
@@ -126,8 +130,38 @@ t.test('search_records on PostgreSQL', async (t) => {
     t.equal((await search({ query: 'far' })).results[0].created_at, 'infinity')
   })
 
-  t.test('a substring search of three characters has an index to use', async (t) => {
-    const [, , plan] = await runSql(url, 'set enable_seqscan = off', 'set enable_indexscan = off', 'explain select id from records where name ilike \'%fix%\' or description ilike \'%fix%\'')
-    t.match(JSON.stringify(plan?.rows), /idx_records_name_trgm.*idx_records_description_trgm/)
+  t.test('next_cursor leads through all pages, though all rows tie, and is absent at the end', async (t) => {
+    const first = await search({ query: 'Integration', limit: 1 })
+    const second = await search({ query: 'Integration', limit: 1, cursor: first.next_cursor })
+    const third = await search({ query: 'Integration', limit: 2, cursor: second.next_cursor })
+    t.equal(new Set([first, second, third].map(({ results }) => results[0].id)).size, 3)
+    t.same([first.total, second.total, third.total], [3, 3, 3])
+    t.notOk('next_cursor' in third)
+  })
+
+  t.test('a cursor goes on where time is infinite, and by rank', async (t) => {
+    for (const order of ['newest', 'rank']) {
+      const ids = []
+      for (let cursor, page; ids.length === 0 || cursor !== undefined; cursor = page.next_cursor) {
+        page = await search({ query: 'a', order, limit: 1, cursor })
+        ids.push(page.results[0].id)
+      }
+      t.equal(new Set(ids).size, 5, order)
+      t.equal(ids.length, 5)
+    }
+  })
+
+  t.test('rank puts whole words and names first', async (t) => {
+    await runSql(url, 'insert into records (name, description, created_at) values (\'xylem map\', null, \'2000-01-01\'), (\'other\', \'of xylem\', \'2001-01-01\'), (\'xylematic\', null, \'2002-01-01\')')
+    t.same((await search({ query: 'xylem', order: 'rank' })).results.map(({ name }: { name: string }) => name), ['xylem map', 'other', 'xylematic'])
+    t.same((await search({ query: 'xylem' })).results.map(({ name }: { name: string }) => name), ['xylematic', 'other', 'xylem map'])
+  })
+
+  t.test('a cursor of another search, or made up, says how to go on', async (t) => {
+    const { next_cursor: cursor } = await search({ query: 'Integration', limit: 1 })
+    for (const args of [{ query: 'integration', cursor }, { query: 'Integration', order: 'rank', cursor }, { query: 'Integration', filters: { status: 'active' }, cursor }, { query: 'Integration', cursor: 'made-up' }]) {
+      const { message } = await client.call('search_records', args)
+      t.match(message.result, { isError: true, content: [{ text: /Start again without the cursor/ }] })
+    }
   })
 })
