@@ -53,6 +53,7 @@ const listener: FastifyPluginAsync = async (fastify) => {
     if (isServing) fastify.log.info('stopped')
   })
   fastify.addHook('preClose', async () => {
+    if (!fastify.hasDecorator('drain')) return // the boot failed before there was anything to drain
     fastify.drain.begin()
     if (isServing) await untilLoadBalancersNotice(fastify)
     // close() waits for sockets that became idle after it began, until their keep-alive ends

@@ -28,12 +28,13 @@ export async function withServer (callers: number, env: Record<string, string>, 
   const made = Array.from({ length: callers }, (_, index) => newKey({ id: `caller-${index}`, roles: ['caller'], tenant: `tenant-${index}` }))
   writeFileSync(join(folder, 'keys'), made.map(({ line }) => line).join('\n'))
   writeFileSync(join(folder, 'allowlist.yaml'), 'roles: { caller: { allow: [hold, whoami] } }\n')
-  await migrate(await postgres.database('load'))
+  const ownerUrl = await postgres.database('load')
+  await migrate(ownerUrl)
   const databaseUrl = await postgres.server('load', 30_000)
   const child = fork(join(import.meta.dirname, 'program.js'), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const exit = once(child, 'exit')
   try {
-    child.send({ env: { DATABASE_URL: await between(databaseUrl), API_KEYS_FILE: join(folder, 'keys'), ALLOWLIST_PATH: join(folder, 'allowlist.yaml'), ...env } })
+    child.send({ env: { DATABASE_URL: await between(databaseUrl), MIGRATION_DATABASE_URL: ownerUrl, API_KEYS_FILE: join(folder, 'keys'), ALLOWLIST_PATH: join(folder, 'allowlist.yaml'), ...env } })
     const [{ port }] = await Promise.race([once(child, 'message'), exit.then(() => { throw new Error('the server ended') })]) as [{ port: number }]
     await work({ url: `http://127.0.0.1:${port}/mcp`, keys: made.map(({ key }) => key), databaseUrl, postgres, hasEnded: () => child.exitCode !== null || child.signalCode !== null })
   } finally {

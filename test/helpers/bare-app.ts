@@ -11,7 +11,7 @@ import pipeline from '../../plugins/pipeline.ts'
 import tools from '../../plugins/tools.ts'
 import type { Policy } from '../../src/mcp/registry.ts'
 import type { Principal, Tool } from '../../src/mcp/tool.ts'
-import { fakeDb } from './fake-call.ts'
+import { fakeLease } from './fake-call.ts'
 
 export type LogLine = Record<string, unknown> & { msg: string }
 
@@ -38,7 +38,7 @@ export async function bareApp (t: Test, { policy, tools: list, env: environment 
   t.teardown(async () => { await app.close() })
   await app.register(env, { env: { LOG_LEVEL: 'debug', RATE_LIMIT_PER_MINUTE: '0', ATTEMPT_LIMIT_PER_MINUTE: '0', ...environment } })
   await app.register(browsers)
-  await app.register(fp(async (fastify) => { fastify.decorate('db', { lend: () => ({ db: fakeDb(), end: () => {} }) } as never) }, { name: 'database' }))
+  await app.register(fp(async (fastify) => { fastify.decorate('db', { lend: () => fakeLease() } as never) }, { name: 'database' }))
   await app.register(fp(async (fastify) => {
     fastify.decorateRequest('principal', null as unknown as Principal)
     fastify.decorate('keysChanged', new Set<() => void>())

@@ -31,7 +31,7 @@ t.test('through PgBouncer in transaction mode', { skip }, async (t) => {
   const [direct, pooled] = [await start(own), await start(await pgbouncer(t, bin as string, own))]
   const bothWays = async (name: string, args: object): Promise<void> => {
     const [one, other] = [await direct.call(name, args), await pooled.call(name, args)]
-    t.same(other.message.result, one.message.result, `${name} ${JSON.stringify(args)}`)
+    t.same(withoutCursor(other.message.result), withoutCursor(one.message.result), `${name} ${JSON.stringify(args)}`)
     t.equal(other.status, one.status)
   }
 
@@ -56,3 +56,8 @@ t.test('through PgBouncer in transaction mode', { skip }, async (t) => {
   for (const deadline = Date.now() + 20_000; ((await runSql(url, running))[0]?.rowCount ?? 0) > 0;) if (Date.now() > deadline) throw new Error('the statement was not cancelled')
   t.pass('a call that ends early ends its statement behind the pooler')
 })
+
+/** Each is sealed anew. */
+function withoutCursor (result: unknown): unknown {
+  return JSON.parse(JSON.stringify(result).replaceAll(/,\\?"next_cursor\\?":\\?"[\w-]+\\?"/g, ''))
+}
