@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { within } from './within.ts'
 
 export interface Probe {
   /**
@@ -84,15 +85,5 @@ async function connected (connectionString: string): Promise<pg.Client> {
   } catch (error) {
     client.end().catch(() => {})
     throw error
-  }
-}
-
-async function within<T> (ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => { timer = setTimeout(() => { reject(new Error('no answer in time')) }, ms) })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

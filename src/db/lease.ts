@@ -1,12 +1,13 @@
 import type pg from 'pg'
-import { DatabaseUnavailable, ForeignSqlRefused, LeaseEnded, NotAReadingStatement, TransactionControlRefused } from '../errors.ts'
+import { DatabaseUnavailable, ForeignSqlRefused, LeaseEnded, NotAReadingStatement, TransactionControlRefused, TransactionFailed } from '../errors.ts'
 import { ForeignSql, type Sql } from '../sql.ts'
 import type { Cancel } from './canceller.ts'
 import type { Connections } from './connections.ts'
-import { isConnectionLoss } from './losses.ts'
+import { isConnectionLoss, isStalePlan } from './losses.ts'
 import type { Retries } from './retries.ts'
 import type { createStatements, Statement } from './statements.ts'
 import { beginning, commit, xidOf, type AskFate } from './transaction.ts'
+import { within } from '../within.ts'
 
 /** How a tool reads and writes: one connection per call at most, lent by the pipeline. */
 export interface Db {
@@ -130,13 +131,12 @@ class CallLease implements Lease {
     this.spent.statements++
     // the extended protocol takes one statement at a time; the simple one would run `select 1; commit; ...`
     const running = client.query({ name: sql instanceof ForeignSql ? undefined : name, text, values: sql.values as unknown[], queryMode: 'extended' } as pg.QueryConfig)
-    const both = Promise.all([running, opening])
+    const both = opening === undefined ? running : afterBoth(opening, running)
     this.#running = both
     try {
-      const [rows] = await both
-      return rows
+      return await both
     } catch (error) {
-      if (isConnectionLoss(error)) this.#isUnfit = true // the socket may close only after the error is read
+      if (isConnectionLoss(error) || isStalePlan(error)) this.#isUnfit = true // the socket may close only after the error is read
       throw error
     } finally {
       this.#running = undefined
@@ -180,9 +180,10 @@ class CallLease implements Lease {
   readonly commit = async (signal?: AbortSignal): Promise<void> => {
     await this.#last
     signal?.throwIfAborted()
-    if (this.#taking === undefined || this.#xid === undefined) return
+    if (this.#taking === undefined || this.#borrower.effect === 'read') return
     const client = await this.#taking
     try {
+      if (this.#xid === undefined) throw new TransactionFailed()
       await commit(client, this.#xid, this.#parts.askFate)
     } catch (error) {
       this.#isUnfit = true
@@ -216,13 +217,9 @@ class CallLease implements Lease {
   }
 }
 
-/** @throws when it takes longer */
-async function within<T> (ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => { timer = setTimeout(() => { reject(new Error('no answer in time')) }, ms) })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
+/** The second's result, when neither goes on: what one of them does when the other fails is seen to its end. */
+async function afterBoth<T> (first: Promise<unknown>, second: Promise<T>): Promise<T> {
+  await Promise.allSettled([first, second])
+  await first
+  return await second
 }

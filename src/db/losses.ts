@@ -6,3 +6,9 @@ export function isConnectionLoss (error: unknown): boolean {
   if (code === undefined) return /^Connection terminated|connection .*(closed|ended)|not queryable/i.test(message ?? '')
   return lossCodes.has(code) || code.startsWith('08')
 }
+
+/** A migration has changed what a prepared statement returns; on another connection it is prepared anew. */
+export function isStalePlan (error: unknown): boolean {
+  const { code, routine } = error as { code?: string, routine?: string }
+  return code === '0A000' && routine === 'RevalidateCachedQuery'
+}

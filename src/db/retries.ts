@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { isConnectionLoss } from './losses.ts'
+import { isConnectionLoss, isStalePlan } from './losses.ts'
 
 export interface Retries {
   /** Counts a statement; each pays for a tenth of a retry, so a database that always fails is asked 1.1 times as often and no more. */
@@ -29,8 +29,8 @@ export function createRetries (): Retries {
   }
 }
 
-/** A conflict with another transaction, or a connection that was lost. */
+/** A conflict with another transaction, a connection that was lost, or one that remembers a table as it was. */
 function mayMend (error: unknown): boolean {
   const { code } = error as { code?: string }
-  return code === '40001' || code === '40P01' || isConnectionLoss(error)
+  return code === '40001' || code === '40P01' || isConnectionLoss(error) || isStalePlan(error)
 }

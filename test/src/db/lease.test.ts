@@ -224,6 +224,15 @@ t.test('a lease', async (t) => {
     await aborted.end()
     t.equal(await count(), 2, 'an abort before COMMIT rolls back')
 
+    const { lend: lendLate } = await lenderOn(t, url, { max: 1, timeoutMs: 1_000 })
+    const holder = lendLate()
+    await holder.db.value(sql`select 1`)
+    const swallowed = lendLate({ effect: 'write' })
+    await swallowed.db.execute(sql`delete from notes`).catch(() => {})
+    await t.rejects(swallowed.commit(), { code: 'MCP_DATABASE_UNAVAILABLE' }, 'what never reached the database is no success either')
+    await swallowed.end()
+    await holder.end()
+
     const idle = lend({ effect: 'write' })
     await idle.commit()
     await idle.end()
@@ -269,6 +278,26 @@ t.test('a lease', async (t) => {
     t.equal(await again('read', '40001', 'acme'), 7, 'also inside the transaction of a tenant')
     await t.rejects(again('write', '40001'), { code: '40001' })
     await t.rejects(again('read', '22012'), { code: '22012' })
+  })
+
+  t.test('a prepared statement whose table a migration changed is prepared anew', async (t) => {
+    await runSql(url, 'create table changing (a int)', 'insert into changing values (1)')
+    const { lend } = await lenderOn(t, url, { max: 1 })
+    const ask = async (effect: 'read' | 'write'): Promise<unknown> => {
+      const { db, end } = lend({ effect })
+      try {
+        for (let count = 0; count < 20; count++) await db.value(sql`select 1`)
+        return await db.one(sql`select * from changing`)
+      } finally {
+        await end()
+      }
+    }
+    t.same(await ask('read'), { a: 1 })
+    await runSql(url, 'alter table changing add b int')
+    t.same(await ask('read'), { a: 1, b: null })
+    await runSql(url, 'alter table changing add c int')
+    await t.rejects(ask('write'), { code: '0A000' }, 'a write is not tried again')
+    t.same(await ask('write'), { a: 1, b: null, c: null }, 'and the next has another connection')
   })
 
   t.test('a read whose connection the server ends is tried again on another', async (t) => {
