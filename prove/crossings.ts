@@ -1,37 +1,68 @@
 import { randomBytes } from 'node:crypto'
 import { Agent, request } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import type { Kept } from '../bench/programs/serve.ts'
 import { legacy, modern, type RpcRequest } from '../bench/rpc.ts'
 import { withServer } from './load/server.ts'
 
-// npm run prove:crossings (S7): two hundred clients that use the same ids at the same time; each must only ever see its own.
+// npm run prove:crossings (S7, R7): two hundred clients that use the same ids at the same time; each must only ever see
+// its own, and the server must keep nothing of them.
 const { values } = parseArgs({ options: { calls: { type: 'string', default: '1000000' }, clients: { type: 'string', default: '200' } } })
 const [calls, clients] = [Number(values.calls), Number(values.clients)]
 const abortShare = 0.1
+const warmShare = 0.1
+const mostGrowth = 1_048_576 * Math.max(1, calls / 1_000_000)
+const moreFiles = 20 // the pool may have opened all of its connections meanwhile
 const env = { DB_POOL_MAX: '20', RATE_LIMIT_PER_MINUTE: '0', ATTEMPT_LIMIT_PER_MINUTE: '0', CALL_CONCURRENCY: '200', CALL_QUEUE: '1000', CALL_QUEUE_TIMEOUT_MS: '30000', DB_ACQUIRE_TIMEOUT_MS: '30000' }
 
 const seen: Record<string, number> = {}
 const crossings: string[] = []
-let started = 0
+const faults: string[] = []
 
-await withServer(clients, env, async ({ url, keys }) => {
-  const agent = new Agent({ keepAlive: true, maxSockets: clients }) // sockets are shared: another client's answer may be on them
-  await Promise.all(keys.map(async (key, index) => {
-    while (started++ < calls && crossings.length === 0) {
-      const canary = `canary-${index}-${randomBytes(8).toString('hex')}`
-      const outcome = await ask(agent, url, key, index, canary)
-      seen[outcome] = (seen[outcome] ?? 0) + 1
-      const done = Object.values(seen).reduce((sum, count) => sum + count)
-      if (done % 50_000 === 0) console.log(`${done} calls, ${JSON.stringify(seen)}`)
+await withServer(clients, env, async ({ url, keys, kept }) => {
+  /** Sockets are shared: another client's answer may be on them. */
+  const ask = async (amount: number): Promise<void> => {
+    const agent = new Agent({ keepAlive: true, maxSockets: clients })
+    let started = 0
+    await Promise.all(keys.map(async (key, index) => {
+      while (started++ < amount && crossings.length === 0) {
+        const canary = `canary-${index}-${randomBytes(8).toString('hex')}`
+        const outcome = await askOnce(agent, url, key, index, canary)
+        seen[outcome] = (seen[outcome] ?? 0) + 1
+        const done = Object.values(seen).reduce((sum, count) => sum + count)
+        if (done % 50_000 === 0) console.log(`${done} calls, ${JSON.stringify(seen)}`)
+      }
+    }))
+    agent.destroy()
+  }
+
+  /** When nothing has been closed or collected for a while. */
+  const atRest = async (): Promise<Kept> => {
+    let last = await kept()
+    for (let calm = 0; calm < 5;) {
+      await delay(1_000)
+      const now = await kept()
+      calm = now.files < last.files || now.heapBytes < last.heapBytes * 0.99 ? 0 : calm + 1
+      last = now
     }
-  }))
-  agent.destroy()
+    return last
+  }
+
+  await ask(calls * warmShare)
+  const before = await atRest()
+  await ask(calls * (1 - warmShare))
+  const after = await atRest()
+  const grown = after.heapBytes - before.heapBytes
+  console.log(`heap after collection ${(before.heapBytes / 1e6).toFixed(1)} MB after ${calls * warmShare} calls, ${(after.heapBytes / 1e6).toFixed(1)} MB at the end: ${(grown / 1e6).toFixed(2)} MB more; open files ${before.files}, then ${after.files}`)
+  if (grown > mostGrowth) faults.push(`the heap grew by ${grown} bytes`)
+  if (after.files > before.files + moreFiles) faults.push(`${after.files - before.files} more files are open`)
 })
 console.log(`${calls} calls of ${clients} clients: ${JSON.stringify(seen)}; ${crossings.length} crossings`)
-for (const crossing of crossings) console.error(crossing)
-process.exitCode = crossings.length === 0 && (seen.ok ?? 0) > calls / 2 ? 0 : 1
+for (const fault of [...crossings, ...faults]) console.error(fault)
+process.exitCode = crossings.length + faults.length === 0 && (seen.ok ?? 0) > calls / 2 ? 0 : 1
 
-async function ask (agent: Agent, url: string, key: string, index: number, canary: string): Promise<string> {
+async function askOnce (agent: Agent, url: string, key: string, index: number, canary: string): Promise<string> {
   const { headers, body } = requestOf(canary, Math.random() < 0.05 ? Math.ceil(Math.random() * 20) : 0)
   return await new Promise((resolve) => {
     let text = ''

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { newKey } from '../../src/api-keys.ts'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded-postgres/index.ts'
 import { migrate } from '../../src/migrate.ts'
+import type { Kept } from '../../bench/programs/serve.ts'
 import { modern, type RpcRequest } from '../../bench/rpc.ts'
 
 export interface Loaded {
@@ -14,6 +15,8 @@ export interface Loaded {
   databaseUrl: string
   postgres: EmbeddedPostgres
   hasEnded: () => boolean
+  /** What the server keeps between calls. */
+  kept: () => Promise<Kept>
 }
 
 /** What stands between the server and PostgreSQL, by its URL. */
@@ -31,12 +34,18 @@ export async function withServer (callers: number, env: Record<string, string>, 
   const ownerUrl = await postgres.database('load')
   await migrate(ownerUrl)
   const databaseUrl = await postgres.server('load', 30_000)
-  const child = fork(join(import.meta.dirname, 'program.js'), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const child = fork(join(import.meta.dirname, 'program.js'), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: ['--expose-gc'] })
   const exit = once(child, 'exit')
   try {
     child.send({ env: { DATABASE_URL: await between(databaseUrl), MIGRATION_DATABASE_URL: ownerUrl, API_KEYS_FILE: join(folder, 'keys'), ALLOWLIST_PATH: join(folder, 'allowlist.yaml'), ...env } })
     const [{ port }] = await Promise.race([once(child, 'message'), exit.then(() => { throw new Error('the server ended') })]) as [{ port: number }]
-    await work({ url: `http://127.0.0.1:${port}/mcp`, keys: made.map(({ key }) => key), databaseUrl, postgres, hasEnded: () => child.exitCode !== null || child.signalCode !== null })
+    const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null
+    const kept = async (): Promise<Kept> => {
+      const answer = once(child, 'message')
+      child.send('kept')
+      return (await answer)[0]
+    }
+    await work({ url: `http://127.0.0.1:${port}/mcp`, keys: made.map(({ key }) => key), databaseUrl, postgres, hasEnded, kept })
   } finally {
     if (child.connected) child.disconnect()
     await exit
