@@ -27,8 +27,6 @@ declare module 'fastify' {
       /** Whether the database answers, asked on a connection of its own; never rejects. */
       probe: () => Promise<boolean>
       status: () => Promise<DatabaseStatus>
-      /** Every pool by its name: `primary`, `read`, or what tools call it. */
-      pools: () => Map<string, PoolStats>
     }
   }
 }
@@ -41,6 +39,7 @@ type Closers = Array<() => Promise<void>>
 const waitMs = 20_000
 const embeddedRows = 10_000
 const controlConnections = 2
+const controlMs = 1_000 // a connection that does not answer is closed
 
 /** `db` over the pool of @fastify/postgres (`pg`), and over a pool for every other database that a tool names. */
 const database: FastifyPluginAsync = async (fastify) => {
@@ -56,7 +55,7 @@ const database: FastifyPluginAsync = async (fastify) => {
   boundEnd(pool, endMs(config))
   const closers: Closers = []
   const open = async (name: string, opening: pg.Pool, address: DatabaseAddress, directUrl: string): Promise<void> => {
-    const database = await openDatabase(opening, address, beside(fastify, directUrl, 'control', controlConnections, closers), config, fastify.log)
+    const database = await openDatabase(opening, address, beside(fastify, directUrl, 'control', controlConnections, closers, { query_timeout: controlMs }), config, fastify.log)
     closers.push(async () => { database.close() })
     databases.set(name, database)
   }
@@ -68,6 +67,7 @@ const database: FastifyPluginAsync = async (fastify) => {
     await open(name, another, address, address.url)
   }
   await open('primary', pool, address, config.DATABASE_DIRECT_URL ?? url)
+  fastify.pg.connect = pool.connect.bind(pool) // the plugin has bound the one that a handler is not refused
   if (config.DATABASE_READ_URL !== undefined) await openAnother('read', { variable: 'DATABASE_READ_URL', url: config.DATABASE_READ_URL })
   fastify.pressure.watch({ name: 'database pool', isPressing: () => pool.waitingCount >= maxWaiting(config) })
 
@@ -83,7 +83,6 @@ const database: FastifyPluginAsync = async (fastify) => {
     beside: (purpose, connections) => beside(fastify, config.DATABASE_DIRECT_URL ?? url, purpose, connections, closers),
     probe: probe.ask,
     status: async () => ({ status: await probe.ask() ? 'healthy' : 'unhealthy', ...primary.stats() }),
-    pools: () => new Map([...databases].map(([name, { stats }]) => [name, stats()]))
   } satisfies FastifyInstance['db'])
 
   fastify.addHook('onReady', async () => { // when every tool is known
@@ -101,8 +100,8 @@ const database: FastifyPluginAsync = async (fastify) => {
   })
 }
 
-function beside (fastify: FastifyInstance, url: string, purpose: string, connections: number, onClose: Closers): pg.Pool {
-  const pool = new pg.Pool({ connectionString: url, max: connections, connectionTimeoutMillis: 5_000, application_name: `${fastify.config.SERVICE_NAME}-${purpose}` })
+function beside (fastify: FastifyInstance, url: string, purpose: string, connections: number, onClose: Closers, options: pg.PoolConfig = {}): pg.Pool {
+  const pool = new pg.Pool({ ...options, connectionString: url, max: connections, connectionTimeoutMillis: 5_000, application_name: `${fastify.config.SERVICE_NAME}-${purpose}` })
   watch(pool, fastify.log)
   boundEnd(pool, endMs(fastify.config))
   onClose.push(async () => { await pool.end() })

@@ -45,8 +45,9 @@ const getStatistics: FastifyPluginAsync = async (fastify) => {
     async handler ({ group_by: groupBy = 'status', filters = {} }, { db, principal }) {
       const isShared = Object.keys(filters).length === 0
       const key = JSON.stringify([groupBy, principal.tenant ?? null]) // tenants may see different rows
-      const breakdown = (isShared ? recent.get(key) : undefined) ?? await groups(groupBy, filters, db)
-      if (isShared) recent.set(key, breakdown)
+      const known = isShared ? recent.get(key) : undefined
+      const breakdown = known ?? await groups(groupBy, filters, db)
+      if (isShared && known === undefined) recent.set(key, breakdown) // a hit keeps its age
       return { group_by: groupBy, total: breakdown.reduce<number>((sum, { count }) => sum + count, 0), breakdown }
     }
   })

@@ -35,7 +35,7 @@ const searchRecords: FastifyPluginAsync = async (fastify) => {
       limit: Type.Optional(Type.Integer({ default: defaultLimit, minimum: 1, description: `Rows to return; more than ${maxLimit} counts as ${maxLimit}` })),
       offset: Type.Optional(Type.Integer({ default: 0, minimum: 0, maximum: maxOffset, description: `Rows to skip; further than ${count(maxOffset)} only a cursor goes`, errorMessage: `offset must be a whole number from 0 to ${maxOffset}; go further with next_cursor` })),
       filters: Type.Optional(Type.Object({ status: FilterSchema, type: FilterSchema, category: FilterSchema }, { description: 'Only records with exactly these values', errorMessage: badFilter })),
-      order: Type.Optional(Type.Enum(['newest', 'rank'], { default: 'newest', description: `newest: by created_at; rank: whole words and names first, among the newest ${rankedMatches} matches at most` })),
+      order: Type.Optional(Type.Enum(['newest', 'rank'], { default: 'newest', description: `newest: by created_at; rank: whole words and names first, among the newest matches, at most ${rankedMatches} of them` })),
       cursor: Type.Optional(Type.String({ maxLength: 1000, description: 'next_cursor of the page before; good for an hour' }))
     }),
     output: Type.Object({

@@ -1,7 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Socket } from 'node:net'
 import type pg from 'pg'
 import { DatabaseUnavailable, NestedConnection } from '../errors.ts'
 import type { Breaker } from './breaker.ts'
+import { isConnectionLoss, isServersAnswer } from './losses.ts'
 
 /** Why there is no connection. */
 export type UnavailableReason = 'pool_full' | 'pool_timeout' | 'database'
@@ -26,23 +28,30 @@ export interface ConnectionStats {
 }
 
 const pooledTimeout = /^timeout exceeded/
-const toleranceMs = 20
+const toleranceMs = 50 // the pool's own timer comes first, and knows what it waited for
 const windowMs = 30_000
 
-/** The tool whose handler runs. */
-const handling = new AsyncLocalStorage<string>()
+/** The tool whose handler runs; what a handler leaves running is in its context, and free once it has returned. */
+const handling = new AsyncLocalStorage<{ tool: string, isOver: boolean }>()
 
 /** Runs a handler so that a connection taken past `call.db` is refused. */
-export function whileHandling<T> (tool: string, run: () => T): T {
-  return handling.run(tool, run)
+export async function whileHandling<T> (tool: string, run: () => Promise<T>): Promise<T> {
+  const context = { tool, isOver: false }
+  try {
+    return await handling.run(context, run)
+  } finally {
+    context.isOver = true
+  }
 }
 
 /** Takes connections from a pool: bounded in time and number, at once refused while the database is known to be away. */
-export function createConnections (pool: pg.Pool, breaker: Breaker, { maxWaiting, timeoutMs, onWaited }: { maxWaiting: number, timeoutMs: number, onWaited?: (ms: number) => void }): Connections {
+export function createConnections (pool: pg.Pool, breaker: Breaker, { maxWaiting, timeoutMs }: { maxWaiting: number, timeoutMs: number }): Connections {
   const connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>
   const lentAt = new Map<pg.PoolClient, number>()
   const waits = createLongest()
   let waiting = 0
+  let out = 0
+  pool.on('acquire', () => { out++ }).on('release', () => { out-- }) // also those that others than calls have
   refuseNested(pool)
 
   async function take (deadline: number): Promise<pg.PoolClient> {
@@ -51,31 +60,30 @@ export function createConnections (pool: pg.Pool, breaker: Breaker, { maxWaiting
     const since = performance.now()
     waiting++
     try {
-      const client = await inTime(connect(), Math.min(timeoutMs, deadline - Date.now()))
+      const client = await inTime(connect(), Math.min(timeoutMs + toleranceMs, deadline - Date.now()))
       breaker.succeeded()
       lentAt.set(client, performance.now())
       return client
     } catch (cause) {
       if (isLate(cause) && isBusy(performance.now() - since)) throw unavailable('pool_timeout', cause)
-      breaker.failed()
+      if (isConnectionLoss(cause) || !isServersAnswer(cause)) breaker.failed() // one that says it is full is there
       throw unavailable('database', cause)
     } finally {
       waiting--
-      const ms = performance.now() - since
-      waits.add(ms)
-      onWaited?.(ms)
+      waits.add(performance.now() - since)
     }
   }
 
   /** All are lent, or there was little time: the database is not to blame. */
   function isBusy (waitedMs: number): boolean {
-    return lentAt.size >= pool.options.max || waitedMs < timeoutMs - toleranceMs
+    return out >= pool.options.max || waitedMs < timeoutMs - toleranceMs
   }
 
   return {
     take,
     giveBack: (client, isFit) => {
       lentAt.delete(client)
+      if (!isFit) (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy() // the driver would wait for what still runs
       client.release(!isFit)
     },
     stats: () => {
@@ -89,9 +97,9 @@ export function createConnections (pool: pg.Pool, breaker: Breaker, { maxWaiting
 function refuseNested (pool: pg.Pool): void {
   const connect = pool.connect.bind(pool) as (onConnected?: (error: Error) => void) => unknown
   pool.connect = ((onConnected?: (error: Error) => void): unknown => {
-    const tool = handling.getStore()
-    if (tool === undefined) return onConnected === undefined ? connect() : connect(onConnected)
-    const error = new NestedConnection(tool)
+    const context = handling.getStore()
+    if (context === undefined || context.isOver) return onConnected === undefined ? connect() : connect(onConnected)
+    const error = new NestedConnection(context.tool)
     if (onConnected === undefined) return Promise.reject(error)
     onConnected(error)
   }) as typeof pool.connect

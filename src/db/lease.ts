@@ -5,8 +5,9 @@ import type { Cancel } from './canceller.ts'
 import type { Connections } from './connections.ts'
 import { isConnectionLoss, isStalePlan } from './losses.ts'
 import type { Retries } from './retries.ts'
-import type { createStatements, Statement } from './statements.ts'
+import { describe, type createStatements, type Statement } from './statements.ts'
 import { beginning, commit, xidOf, type AskFate } from './transaction.ts'
+import { untilAborted } from '../until-aborted.ts'
 import { within } from '../within.ts'
 
 /** How a tool reads and writes: one connection per call at most, lent by the pipeline. */
@@ -82,6 +83,7 @@ class CallLease implements Lease {
   #xid: string | undefined
   #isOpen = false
   #isUnfit = false
+  #hasTraces = false
   #hasEnded = false
 
   constructor (parts: LenderParts, borrower: Borrower) {
@@ -98,9 +100,9 @@ class CallLease implements Lease {
 
   async #execute (sql: Sql): Promise<Rows> {
     const { text } = sql
-    const statement = this.#parts.statements(text, sql.isReplanned)
+    const statement = sql instanceof ForeignSql ? describe(text) : this.#parts.statements(text, sql.isReplanned) // texts from elsewhere are without end
     this.#refuse(sql, statement)
-    if (statement.leavesTraces) this.#isUnfit = true
+    if (statement.leavesTraces) this.#hasTraces = true
     if (this.#borrower.effect === 'read') this.#parts.retries.count()
     for (let tries = 1; ; tries++) {
       try {
@@ -124,19 +126,21 @@ class CallLease implements Lease {
   }
 
   async #once (sql: Sql, text: string, name?: string): Promise<Rows> {
+    if (this.#hasEnded) throw new LeaseEnded() // while it paused before another try
     const client = await this.#take()
     if (this.#hasEnded) throw new LeaseEnded()
     const opening = this.#open(client)
     const since = performance.now()
     this.spent.statements++
     // the extended protocol takes one statement at a time; the simple one would run `select 1; commit; ...`
-    const running = client.query({ name: sql instanceof ForeignSql ? undefined : name, text, values: sql.values as unknown[], queryMode: 'extended' } as pg.QueryConfig)
+    const running = client.query({ name, text, values: sql.values as unknown[], queryMode: 'extended' } as pg.QueryConfig)
     const both = opening === undefined ? running : afterBoth(opening, running)
     this.#running = both
     try {
       return await both
     } catch (error) {
       if (isConnectionLoss(error) || isStalePlan(error)) this.#isUnfit = true // the socket may close only after the error is read
+      this.#reopen(client)
       throw error
     } finally {
       this.#running = undefined
@@ -164,9 +168,16 @@ class CallLease implements Lease {
     return client.query(beginning({ isWrite, tenant })).then((results) => { if (isWrite) this.#xid = xidOf(results) })
   }
 
+  /** A statement that failed spoils the transaction of a read, which is there for its settings alone: the next one begins anew. */
+  #reopen (client: Client): void {
+    if (!this.#isOpen || this.#borrower.effect === 'write') return
+    this.#isOpen = false
+    client.query('rollback').catch(() => {})
+  }
+
   #mayRetry (error: unknown, tries: number): boolean {
     const { effect, foreignSql } = this.#borrower
-    return effect === 'read' && foreignSql !== true && !this.#hasEnded && !(error instanceof DatabaseUnavailable) && this.#parts.retries.mayRetry(error, tries)
+    return effect === 'read' && foreignSql !== true && !this.#hasEnded && !this.#hasTraces && !(error instanceof DatabaseUnavailable) && this.#parts.retries.mayRetry(error, tries)
   }
 
   /** The next statement takes another connection. */
@@ -178,7 +189,7 @@ class CallLease implements Lease {
   }
 
   readonly commit = async (signal?: AbortSignal): Promise<void> => {
-    await this.#last
+    await (signal === undefined ? this.#last : untilAborted(signal, this.#last))
     signal?.throwIfAborted()
     if (this.#taking === undefined || this.#borrower.effect === 'read') return
     const client = await this.#taking
@@ -204,7 +215,7 @@ class CallLease implements Lease {
   async #isClean (client: Client): Promise<boolean> {
     if (this.#running !== undefined && !await this.#stopped(client, this.#running)) return false
     if (this.#borrower.foreignSql === true) await within(settleMs, client.query('rollback; select pg_advisory_unlock_all()')) // the server takes its time to notice that a client is gone
-    if (this.#isUnfit || this.#borrower.foreignSql === true) return false
+    if (this.#isUnfit || this.#hasTraces || this.#borrower.foreignSql === true) return false
     if (client.getTransactionStatus() !== 'I') await within(settleMs, client.query('rollback'))
     return client.getTransactionStatus() === 'I'
   }

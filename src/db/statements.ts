@@ -15,7 +15,7 @@ export interface Statement {
 const mostNames = 1_000 // each is kept by every connection
 const control = /^(?:begin|start|commit|end|abort|prepare|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))$/
 const lasting = /^(?:set|reset|discard|listen|unlisten|load|declare|fetch|move|close|deallocate|execute|create|alter|drop|lock|do|call)$/
-const lastingFunction = /\b(?:set_config|pg_(?:try_)?advisory_(?:lock|unlock)\w*)\b/i
+const lastingPart = /\b(?:set_config|pg_(?:try_)?advisory_(?:lock|unlock)\w*|into\s+(?:local\s+|global\s+)?temp(?:orary)?)\b/i
 const reading = /^(?:select|with|values|table|show|explain)$/
 
 /** Reads statements and remembers what it read; their texts come from tools, so they are few. */
@@ -37,7 +37,7 @@ export function describe (text: string): Statement {
   const word = firstWords(text)
   return {
     isControl: control.test(word),
-    leavesTraces: lasting.test(word) || lastingFunction.test(text),
+    leavesTraces: lasting.test(word) || lastingPart.test(text),
     reads: reading.test(word)
   }
 }

@@ -1,12 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { CommitUnknown, TenantUnusable, TransactionFailed } from '../errors.ts'
-import { isConnectionLoss } from './losses.ts'
+import { within } from '../within.ts'
+import { isConnectionLoss, isServersAnswer } from './losses.ts'
 
 /** Asks a transaction's fate on another connection: committed, aborted, in progress, or null when it is too old to be known. */
 export type AskFate = (xid: string) => Promise<string | null>
 
+const commitMs = 10_000
 const askForMs = 10_000
+const answerMs = 2_000
 const pauseMs = 50
 const mostPauseMs = 500
 
@@ -29,10 +32,10 @@ export function xidOf (results: unknown): string {
  */
 export async function commit (client: pg.ClientBase, xid: string, askFate: AskFate): Promise<void> {
   try {
-    const { command } = await client.query('commit')
+    const { command } = await within(commitMs, client.query('commit'))
     if (command !== 'COMMIT') throw new TransactionFailed()
   } catch (error) {
-    if (!isConnectionLoss(error)) throw error
+    if (error instanceof TransactionFailed || (isServersAnswer(error) && !isConnectionLoss(error))) throw error
     if (!await wasCommitted(xid, askFate)) throw error
   }
 }
@@ -40,7 +43,7 @@ export async function commit (client: pg.ClientBase, xid: string, askFate: AskFa
 async function wasCommitted (xid: string, askFate: AskFate): Promise<boolean> {
   const deadline = Date.now() + askForMs
   for (let pause = pauseMs; Date.now() < deadline; pause = Math.min(mostPauseMs, pause * 2)) {
-    const fate = await askFate(xid).catch(() => 'unreachable')
+    const fate = await within(answerMs, askFate(xid)).catch(() => 'unreachable')
     if (fate === 'committed') return true
     if (fate === 'aborted') return false
     await delay(pause)

@@ -1,4 +1,5 @@
 import type { Lease } from '../db/lease.ts'
+import { untilAborted } from '../until-aborted.ts'
 import type { Upstream } from '../upstream.ts'
 import type { Attempt } from './attempt.ts'
 import type { Refusal, Settled } from './outcome.ts'
@@ -111,20 +112,5 @@ function settleSafely (attempt: Attempt, thrown: unknown): Settled {
     return settleError(attempt, thrown)
   } catch {
     return settleError(attempt, undefined)
-  }
-}
-
-/** The promise, or the signal's reason if that comes first; the loser is never an unhandled rejection. */
-async function untilAborted<T> (signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  let onAbort = (): void => {}
-  const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => { reject(signal.reason) }
-    if (signal.aborted) onAbort() // while the handler took its first steps
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

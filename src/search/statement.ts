@@ -79,7 +79,8 @@ export function searchStatement (table: SearchedTable, search: Search): Sql {
   const newestFirst = sql`from ${from} where ${filters[0] ?? sql`true`} and ${within} order by created_at desc, id desc`
   const needed = order === 'rank' ? rankedAtLeast : limit + offset + 1
   const collected = order === 'rank' ? rankedMatches : needed
-  const walked = isWalkedOnly ? walkedUnindexed : (filters.length === 0 ? walkedRows : walkedFiltered) + walkedPerSkipped * offset
+  const skipped = order === 'rank' ? 0 : offset // ranked are the same matches on every page
+  const walked = isWalkedOnly ? walkedUnindexed : (filters.length === 0 ? walkedRows : walkedFiltered) + walkedPerSkipped * skipped
   const isFew = isWalkedOnly ? sql`size.rows <= ${smallTable}` : sql`size.rows <= ${smallTable} or least(text_hits, filter_hits) = 0 or (hits / nullif(seen, 0) * size.rows <= ${countedMatches} and least(text_hits, filter_hits) / nullif(seen, 0) * size.rows <= ${readMatches})`
 
   return replanned(sql`

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import t from 'tap'
+import { tooMighty } from '../../src/db/foreign-role.ts'
 import { foreign, sql } from '../../src/sql.ts'
 import { startEmbeddedPostgres } from '../../src/embedded-postgres/index.ts'
 import { lenderOn } from '../helpers/lender.ts'
@@ -46,7 +47,11 @@ for (const [name, binaries] of clusters) {
     const analyst = new URL(url)
     analyst.username = role
     analyst.password = 'analyst'
-    const { lend } = await lenderOn(t, analyst.href, { max: 1, directUrl: url })
+    const { lend, pool } = await lenderOn(t, analyst.href, { max: 1, directUrl: url })
+    t.equal(await tooMighty(pool), undefined)
+    await runSql(url, `create role ${role}_boss createdb`, `grant ${role}_boss to ${role}`, `grant pg_signal_backend to ${role}`)
+    t.equal(await tooMighty(pool), 'CREATEDB, membership in pg_signal_backend', 'also what it can become')
+    await runSql(url, `drop role ${role}_boss`, `revoke pg_signal_backend from ${role}`)
 
     const before = await stateOf(url)
     const settings = sql`select name, setting from pg_settings where name not in ('transaction_read_only', 'in_hot_standby') order by name`

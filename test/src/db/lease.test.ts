@@ -1,9 +1,12 @@
 import t from 'tap'
-import { whileHandling } from '../../../src/db/connections.ts'
+import { createBreaker } from '../../../src/db/breaker.ts'
+import { createConnections, whileHandling } from '../../../src/db/connections.ts'
+import { createLender } from '../../../src/db/lease.ts'
 import { isConnectionLoss } from '../../../src/db/losses.ts'
+import { createStatements } from '../../../src/db/statements.ts'
 import { foreign, replanned, sql } from '../../../src/sql.ts'
 import { lenderOn, untilActive } from '../../helpers/lender.ts'
-import { migratedDatabase, runSql } from '../../helpers/postgres.ts'
+import { emptyDatabase, migratedDatabase, runSql } from '../../helpers/postgres.ts'
 
 t.test('a lease', async (t) => {
   const url = await migratedDatabase(t)
@@ -193,6 +196,11 @@ t.test('a lease', async (t) => {
     })
     await end()
     t.same((await pool.query('select 1 as n')).rows, [{ n: 1 }], 'outside of handlers the pool is anybody\'s')
+    let later: Promise<{ rows: unknown[] }> | undefined
+    let go = (): void => {}
+    await whileHandling('patient', async () => { later = new Promise<void>((resolve) => { go = resolve }).then(async () => await pool.query('select 2 as n')) })
+    go()
+    t.same((await later)?.rows, [{ n: 2 }], 'and what a handler left running is free')
   })
 
   t.test('what a tool with effect write does is one transaction', async (t) => {
@@ -322,6 +330,38 @@ t.test('a lease', async (t) => {
     await next.end()
   })
 
+  t.test('a read that left something in the session is not tried again, and its connection not lent', async (t) => {
+    await runSql(url, 'alter sequence tries restart')
+    const { lend } = await lenderOn(t, url, { max: 1 })
+    const { db, end } = lend()
+    for (let count = 0; count < 20; count++) await db.value(sql`select 1`)
+    await t.rejects(db.value(sql`select set_config('x.y', 'dirty', false) || fails_first(1, '40001')`), { code: '40001' })
+    await end()
+    const next = lend()
+    t.equal(await next.db.value(sql`select current_setting('x.y', true)`), null)
+    await next.end()
+  })
+
+  t.test('a statement that failed leaves the next one alone, with a tenant too', async (t) => {
+    const { lend } = await lenderOn(t, url, { max: 1 })
+    const { db, end } = lend({ tenant: 'acme' })
+    await t.rejects(db.value(sql`select 1 / 0`), { code: '22012' })
+    t.equal(await db.value(sql`select current_setting('portcullis.tenant', true)`), 'acme')
+    await end()
+  })
+
+  t.test('an abort ends a commit that waits for a statement nobody awaited', async (t) => {
+    const { lend } = await lenderOn(t, url)
+    const lease = lend({ effect: 'write' })
+    const gone = new AbortController()
+    lease.db.value(sql`select pg_sleep(60) /* nobody awaits */`).catch(() => {})
+    await untilActive(url, 'nobody awaits')
+    const committing = lease.commit(gone.signal)
+    gone.abort(new Error('gone'))
+    await t.rejects(committing, { message: 'gone' })
+    await lease.end()
+  })
+
   t.test('SQL from elsewhere runs for a tool that says so: reading, rolled back, on a connection nobody gets after it', async (t) => {
     const { lend } = await lenderOn(t, url, { max: 1 })
     const strict = lend({ foreignSql: true })
@@ -337,9 +377,35 @@ t.test('a lease', async (t) => {
   })
 })
 
+t.test('a call that ends while it pauses before another try takes no connection more', async (t) => {
+  const { pool, lend: unused } = await lenderOn(t, await emptyDatabase(t), { max: 1 })
+  t.ok(unused)
+  const breaker = createBreaker({ probe: async () => true })
+  const lease = createLender({
+    connections: createConnections(pool, breaker, { maxWaiting: 10, timeoutMs: 10_000 }),
+    statements: createStatements({ isPreparing: true }),
+    retries: { count: () => {}, mayRetry: () => true, pause: async () => { await lease.end() } },
+    cancel: async () => true,
+    askFate: async () => null
+  })({ tool: 'a_tool', effect: 'read', deadline: Date.now() + 10_000 })
+  await t.rejects(lease.db.value(sql`select 1 / 0`), { code: 'MCP_LEASE_ENDED' })
+  t.equal(pool.totalCount - pool.idleCount, 0)
+})
+
+t.test('a database that says it is full is there, one that says nothing is not', async (t) => {
+  const failing: Array<[error: object, failures: number]> = [[{ severity: 'FATAL', code: '53300' }, 0], [{ severity: 'FATAL', code: '28P01' }, 0], [{ severity: 'FATAL', code: '57P03' }, 1], [{ code: 'ECONNREFUSED' }, 1], [{ code: 'EHOSTUNREACH' }, 1], [{ message: 'Connection terminated due to connection timeout' }, 1]]
+  for (const [error, failures] of failing) {
+    let failed = 0
+    const pool = { connect: async () => { throw Object.assign(new Error(), error) }, on: () => pool, options: { max: 1 } }
+    const breaker = { isOpen: () => false, succeeded: () => {}, failed: () => { failed++ }, stop: () => {} }
+    await t.rejects(createConnections(pool as never, breaker, { maxWaiting: 1, timeoutMs: 1_000 }).take(Date.now() + 1_000), { code: 'MCP_DATABASE_UNAVAILABLE', reason: 'database' })
+    t.equal(failed, failures, JSON.stringify(error))
+  }
+})
+
 t.test('a lost connection is told from a failed statement', async (t) => {
-  for (const error of [{ code: '57P01' }, { code: '08006' }, { code: 'ECONNRESET' }, { message: 'Connection terminated unexpectedly' }, { message: 'Client has encountered a connection error and is not queryable' }]) t.equal(isConnectionLoss(error), true, JSON.stringify(error))
-  for (const error of [{ code: '22012' }, { code: '57014' }, { message: 'boom' }]) t.equal(isConnectionLoss(error), false, JSON.stringify(error))
+  for (const error of [{ code: '57P01' }, { code: '08006' }, { code: 'ECONNRESET' }, { code: 'EHOSTUNREACH' }, { code: 'ERR_SSL_WRONG_VERSION_NUMBER' }, { code: '25P03' }, { message: 'Connection terminated unexpectedly' }, { message: 'Client has encountered a connection error and is not queryable' }]) t.equal(isConnectionLoss(error), true, JSON.stringify(error))
+  for (const error of [{ code: '22012' }, { code: '57014' }, { code: 'ERR_INVALID_ARG_TYPE' }, { message: 'boom' }]) t.equal(isConnectionLoss(error), false, JSON.stringify(error))
 })
 
 function dblinkTo (url: string): string {

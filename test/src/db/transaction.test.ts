@@ -1,5 +1,6 @@
 import pg from 'pg'
 import t from 'tap'
+import { commit } from '../../../src/db/transaction.ts'
 import { sql } from '../../../src/sql.ts'
 import { faultProxy } from '../../helpers/fault-proxy.ts'
 import { lenderOn, untilSeen } from '../../helpers/lender.ts'
@@ -45,4 +46,12 @@ t.test('the answer to a COMMIT is lost', async (t) => {
   const [aborted] = await lose(2, async (pid) => { await runSql(url, `select pg_terminate_backend(${pid})`) })
   await t.rejects(aborted as Promise<void>, { code: 'MCP_DATABASE_UNAVAILABLE', reason: 'database' }, 'it was not')
   t.equal(await exists(2), false)
+})
+
+t.test('only what the server says is believed', async (t) => {
+  const failing = (error: object): pg.ClientBase => ({ query: async () => { throw Object.assign(new Error(), error) } }) as never
+  await t.resolves(commit(failing({ code: 'EHOSTUNREACH' }), '1', async () => 'committed'), 'lost on the way, and looked up')
+  await t.resolves(commit(failing({ message: 'whatever the driver says' }), '1', async () => 'committed'))
+  await t.rejects(commit(failing({ code: 'EHOSTUNREACH' }), '1', async () => 'aborted'), { code: 'EHOSTUNREACH' })
+  await t.rejects(commit(failing({ severity: 'ERROR', code: '23505' }), '1', async () => { throw new Error('is not asked') }), { code: '23505' })
 })
