@@ -14,15 +14,14 @@ export class ShortCache<T> {
     this.#now = now
   }
 
-  get (key: string): T | undefined {
+  /** What is known, or else what `compute` comes to; being asked for makes nothing younger. The oldest entry goes when the cache is full. */
+  async get (key: string, compute: () => Promise<T>): Promise<T> {
     const entry = this.#entries.get(key)
-    return entry === undefined || this.#now() >= entry.until ? undefined : entry.value
-  }
-
-  /** The oldest entry goes when the cache is full. */
-  set (key: string, value: T): void {
+    if (entry !== undefined && this.#now() < entry.until) return entry.value
+    const value = await compute()
     this.#entries.delete(key)
     this.#entries.set(key, { value, until: this.#now() + this.#ttlMs })
     if (this.#entries.size > this.#capacity) this.#entries.delete(this.#entries.keys().next().value as string)
+    return value
   }
 }

@@ -45,9 +45,8 @@ const getStatistics: FastifyPluginAsync = async (fastify) => {
     async handler ({ group_by: groupBy = 'status', filters = {} }, { db, principal }) {
       const isShared = Object.keys(filters).length === 0
       const key = JSON.stringify([groupBy, principal.tenant ?? null]) // tenants may see different rows
-      const known = isShared ? recent.get(key) : undefined
-      const breakdown = known ?? await groups(groupBy, filters, db)
-      if (isShared && known === undefined) recent.set(key, breakdown) // a hit keeps its age
+      const compute = async (): Promise<Group[]> => await groups(groupBy, filters, db)
+      const breakdown = isShared ? await recent.get(key, compute) : await compute()
       return { group_by: groupBy, total: breakdown.reduce<number>((sum, { count }) => sum + count, 0), breakdown }
     }
   })
