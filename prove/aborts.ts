@@ -6,6 +6,7 @@ import { startEmbeddedPostgres } from '../src/embedded-postgres/index.ts'
 import { poolOptions } from '../src/pool.ts'
 import { sql } from '../src/sql.ts'
 import { percentile } from './load/open-loop.ts'
+import { clusterName } from './load/server.ts'
 
 // npm run prove:aborts (KS5): calls that end at random moments, whose statements must stop, and whose connections serve others.
 const { values } = parseArgs({ options: { aborts: { type: 'string', default: '10000' }, pool: { type: 'string', default: '10' } } })
@@ -17,7 +18,7 @@ const faults: string[] = []
 const endedMs: number[] = []
 let [aborted, served, reused] = [0, 0, 0]
 
-const postgres = await startEmbeddedPostgres({ name: 'load-postgres' })
+const postgres = await startEmbeddedPostgres({ name: clusterName })
 const url = await postgres.database('aborts')
 const env = { SERVICE_NAME: 'aborts', DB_POOL_MIN: max, DB_POOL_MAX: max, DB_ACQUIRE_TIMEOUT_MS: 30_000, CALL_TIMEOUT_MS: 60_000, DB_PREPARED_STATEMENTS: true }
 const pool = new pg.Pool(poolOptions(env, url, true))

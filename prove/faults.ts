@@ -12,10 +12,9 @@ import { closeConnections, percentile } from './load/open-loop.ts'
 import { withServer } from './load/server.ts'
 
 // npm run prove:faults (R4): the ways a database can go away, under load; the process stays, and serves again by itself.
-const { values } = parseArgs({ options: { cycles: { type: 'string', default: '104' } } })
-const cycles = Number(values.cycles)
+const { values } = parseArgs({ options: { cycles: { type: 'string', default: '104' }, limit: { type: 'string', default: '500' } } })
+const [cycles, limitMs] = [Number(values.cycles), Number(values.limit)]
 const callers = 8
-const limitMs = 500
 const env = { DB_POOL_MAX: '8', DB_ACQUIRE_TIMEOUT_MS: '1000', CALL_TIMEOUT_MS: '2000', RATE_LIMIT_PER_MINUTE: '0', ATTEMPT_LIMIT_PER_MINUTE: '0', CALL_CONCURRENCY: '32' }
 
 const ends: Array<() => void> = []

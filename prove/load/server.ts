@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { newKey } from '../../src/api-keys.ts'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded-postgres/index.ts'
 import { migrate } from '../../src/migrate.ts'
@@ -22,12 +22,15 @@ export interface Loaded {
 /** What stands between the server and PostgreSQL, by its URL. */
 export type Between = (databaseUrl: string) => Promise<string>
 
+/** Each program has a cluster of its own: one of them kills it. */
+export const clusterName = `load-${basename(process.argv[1] as string, '.js')}`
+
 export const holding = (ms: number): RpcRequest => modern('tools/call', { name: 'hold', arguments: { ms } })
 
 /** Lends a server process of its own with so many keys, each of a tenant of its own, on an embedded PostgreSQL; stops both after the work. */
 export async function withServer (callers: number, env: Record<string, string>, work: (loaded: Loaded) => Promise<void>, between: Between = async (url) => url): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-load-'))
-  const postgres = await startEmbeddedPostgres({ name: 'load-postgres' })
+  const postgres = await startEmbeddedPostgres({ name: clusterName })
   const made = Array.from({ length: callers }, (_, index) => newKey({ id: `caller-${index}`, roles: ['caller'], tenant: `tenant-${index}` }))
   writeFileSync(join(folder, 'keys'), made.map(({ line }) => line).join('\n'))
   writeFileSync(join(folder, 'allowlist.yaml'), 'roles: { caller: { allow: [hold, whoami] } }\n')
