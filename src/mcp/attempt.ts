@@ -7,7 +7,8 @@ import type { Client, Notify, Principal } from './tool.ts'
 import type { CompiledTool } from './registry.ts'
 
 export type Decision = { allowed: true } | { allowed: false, reason: 'unknown' | 'denied' }
-export type AbortReason = 'timeout' | 'cancelled' | 'killed'
+/** 'unavailable': the server stops, and another may try. */
+export type AbortReason = 'timeout' | 'cancelled' | 'killed' | 'unavailable'
 
 /** One tools/call element, made by a lane. */
 export interface Attempt {

@@ -33,7 +33,7 @@ export function createDrain (callTool: CallTool, graceMs: number): Drain {
   return {
     callTool: async (attempt) => {
       calls.add(attempt)
-      if (isOvertime) attempt.abort('timeout')
+      if (isOvertime) attempt.abort('unavailable')
       try {
         return await callTool(attempt)
       } finally {
@@ -61,7 +61,7 @@ export function createDrain (callTool: CallTool, graceMs: number): Drain {
     wait: async () => {
       const overtime = setTimeout(() => {
         isOvertime = true
-        for (const attempt of calls) attempt.abort('timeout')
+        for (const attempt of calls) attempt.abort('unavailable')
       }, msUntil(parts.callsAborted))
       let giveUp: NodeJS.Timeout | undefined
       await new Promise<void>((resolve) => {

@@ -13,7 +13,8 @@ const queryCanceled = '57014'
 const abortTexts: Record<AbortReason, string> = {
   timeout: 'The call took longer than it may and was stopped. Ask for less, or try again later.',
   cancelled: 'The call was cancelled.',
-  killed: 'The call was stopped by an operator.'
+  killed: 'The call was stopped by an operator.',
+  unavailable: `The server is being restarted, and the call was not done. Try again in ${retryAfterUnavailableMs / 1000} s.`
 }
 
 /** The end of an attempt that a stage refused. */
@@ -51,7 +52,7 @@ function withinSize ({ limits }: Attempt, settled: Settled): Settled {
 export function settleError (attempt: Attempt, thrown: unknown): Settled {
   if (thrown instanceof CommitUnknown) return failure('error', `The connection was lost while the change was made, and nobody can tell whether it was. Look before you try again. Call ${attempt.id}`, 'commit_unknown')
   const aborted = attempt.signal.aborted ? attempt.signal.reason : thrown
-  if (aborted instanceof CallAborted) return failure(aborted.why, abortTexts[aborted.why])
+  if (aborted instanceof CallAborted) return { ...failure(aborted.why, abortTexts[aborted.why]), ...aborted.why === 'unavailable' ? { reason: 'stopping', retryAfterMs: retryAfterUnavailableMs } : {} }
   if (thrown instanceof ToolError) {
     const structured = { error: thrown.message, ...thrown.data }
     return {

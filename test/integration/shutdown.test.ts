@@ -62,7 +62,7 @@ t.test('a call that never ends is told, and the process ends well', async (t) =>
   const server = await started(t, { SHUTDOWN_GRACE_MS: '3000' })
   const { answer } = await slowCall(server, 600_000)
   server.child.kill('SIGTERM')
-  t.match(await answer, { status: 200, connection: 'close', message: { result: { isError: true, _meta: { 'io.portcullis/outcome': 'timeout' } } } })
+  t.match(await answer, { status: 200, connection: 'close', message: { result: { isError: true, _meta: { 'io.portcullis/outcome': 'unavailable' } } } })
   t.same(await server.exit, success)
 })
 
