@@ -111,7 +111,7 @@ class CallLease implements Lease {
         if (this.#mayRetry(error, tries)) {
           this.#drop()
           await this.#parts.retries.pause(tries)
-        } else throw isConnectionLoss(error) ? Object.assign(new DatabaseUnavailable(), { reason: 'database', cause: error }) : error
+        } else throw isConnectionLoss(error) ? unavailable(error) : error
       }
     }
   }
@@ -165,7 +165,14 @@ class CallLease implements Lease {
     const isWrite = effect === 'write'
     if (this.#isOpen || (!isWrite && tenant === undefined && foreignSql !== true)) return undefined
     this.#isOpen = true
-    return client.query(beginning({ isWrite, tenant })).then((results) => { if (isWrite) this.#xid = xidOf(results) })
+    const opened = client.query(beginning({ isWrite, tenant }))
+    return isWrite ? opened.then((results) => { this.#xid = xidOf(results) }, (error) => { throw this.#mayNotWrite(error) }) : opened.then(() => {})
+  }
+
+  /** A primary that became a standby, say: the next connection may lead to its successor. */
+  #mayNotWrite (cause: unknown): Error {
+    this.#isUnfit = true
+    return unavailable(cause)
   }
 
   /** A statement that failed spoils the transaction of a read, which is there for its settings alone: the next one begins anew. */
@@ -198,7 +205,7 @@ class CallLease implements Lease {
       await commit(client, this.#xid, this.#parts.askFate)
     } catch (error) {
       this.#isUnfit = true
-      throw isConnectionLoss(error) ? Object.assign(new DatabaseUnavailable(), { reason: 'database', cause: error }) : error
+      throw isConnectionLoss(error) ? unavailable(error) : error
     }
   }
 
@@ -233,4 +240,8 @@ async function afterBoth<T> (first: Promise<unknown>, second: Promise<T>): Promi
   await Promise.allSettled([first, second])
   await first
   return await second
+}
+
+function unavailable (cause: unknown): Error {
+  return Object.assign(new DatabaseUnavailable(), { reason: 'database', cause })
 }

@@ -3,6 +3,7 @@ import { createBreaker } from '../../../src/db/breaker.ts'
 import { createConnections, whileHandling } from '../../../src/db/connections.ts'
 import { createLender } from '../../../src/db/lease.ts'
 import { isConnectionLoss } from '../../../src/db/losses.ts'
+import { createRetries } from '../../../src/db/retries.ts'
 import { createStatements } from '../../../src/db/statements.ts'
 import { foreign, replanned, sql } from '../../../src/sql.ts'
 import { lenderOn, untilActive } from '../../helpers/lender.ts'
@@ -390,6 +391,23 @@ t.test('a call that ends while it pauses before another try takes no connection 
   })({ tool: 'a_tool', effect: 'read', deadline: Date.now() + 10_000 })
   await t.rejects(lease.db.value(sql`select 1 / 0`), { code: 'MCP_LEASE_ENDED' })
   t.equal(pool.totalCount - pool.idleCount, 0)
+})
+
+t.test('a database that takes no writes any more is unavailable for them, and its connection not kept', async (t) => {
+  const standby = Object.assign(new Error('cannot set transaction read-write mode during recovery'), { severity: 'ERROR', code: '0A000' })
+  const client = { query: async (query: unknown) => { if (String(query).startsWith('begin')) throw standby }, getTransactionStatus: () => 'I' }
+  const returned: boolean[] = []
+  const lease = createLender({
+    connections: { take: async () => client as never, giveBack: (_client, isFit) => { returned.push(isFit) }, stats: () => ({ waiting: 0, acquireWaitMs: 0, oldestBorrowMs: 0 }) },
+    statements: createStatements({ isPreparing: true }),
+    retries: createRetries(),
+    cancel: async () => true,
+    askFate: async () => null
+  })({ tool: 'a_tool', effect: 'write', deadline: Date.now() + 10_000 })
+  await t.rejects(lease.db.execute(sql`delete from notes`), { code: 'MCP_DATABASE_UNAVAILABLE', reason: 'database', cause: standby })
+  await t.rejects(lease.commit(), { code: 'MCP_TRANSACTION_FAILED' })
+  await lease.end()
+  t.same(returned, [false])
 })
 
 t.test('a database that says it is full is there, one that says nothing is not', async (t) => {
