@@ -21,25 +21,27 @@ export function toWire (attempt: Attempt, settled: Settled): CallToolResult | In
     case 'killed':
       throw new ProtocolError(errorCodes.killed, settled.text, { reason: settled.reason ?? 'killed', callId: attempt.id })
     case 'invalid':
-      if (settled.reason === 'invalid_request_state') throw new ProtocolError(invalidParams, 'Invalid or expired requestState', { reason: settled.reason })
-      return failed(settled)
+      if (settled.reason === 'invalid_request_state') throw new ProtocolError(invalidParams, 'Invalid or expired requestState', { reason: settled.reason, callId: attempt.id })
+      return failed(attempt, settled)
     case 'tool_error':
       // In the modern era the SDK turns an undeclared capability into -32021 with HTTP 400.
-      return settled.ask !== undefined && attempt.era === 'modern' ? askWire(settled.ask) : failed(settled)
+      return settled.ask !== undefined && attempt.era === 'modern' ? askWire(settled.ask) : failed(attempt, settled)
     case 'input_required':
       return askWire(settled.ask ?? { requests: {} })
     default:
-      return failed(settled)
+      return failed(attempt, settled)
   }
 }
 
-function failed (settled: Settled): CallToolResult {
+/** The call id leads whoever runs the server to the log line and the trace. */
+function failed ({ id }: Attempt, settled: Settled): CallToolResult {
   return {
     isError: true,
     content: [{ type: 'text', text: settled.text }],
     ...settled.structured ? { structuredContent: JSON.parse(settled.text) } : {},
     _meta: {
       'io.portcullis/outcome': settled.outcome,
+      'io.portcullis/callId': id,
       ...settled.retryAfterMs === undefined ? {} : { 'io.portcullis/retryAfterMs': settled.retryAfterMs }
     }
   }
