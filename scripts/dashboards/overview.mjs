@@ -75,11 +75,11 @@ export default dashboard({
         }),
         timeseries('Latency of calls', {
           description: 'How long tool calls took, whatever their outcome, waiting for a turn and for the database included. The points are traces: click one to open it. They and "p95 of traces" come with a collector that makes metrics from spans.',
-          unit: 'ms',
+          unit: 's',
           width: 12,
           queries: [
-            ...[0.5, 0.95, 0.99].map((q) => ({ expr: quantile(q, 'mcp_tool_duration_milliseconds', here), legend: `p${q * 100}`, exemplar: true })),
-            spansP95('.*')
+            ...[0.5, 0.95, 0.99].map((q) => ({ expr: quantile(q, 'mcp_server_operation_duration_seconds', `${here}, mcp_method_name="tools/call"`), legend: `p${q * 100}`, exemplar: true })),
+            spansP95()
           ]
         }),
         timeseries('Saturation: calls that run and wait', {

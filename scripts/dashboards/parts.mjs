@@ -7,13 +7,13 @@ export const here = 'job=~"$job", instance=~"$instance"'
 /** 0 where nothing of the kind ever happened, and nothing where no server reports. */
 export const orZero = (expr) => `${expr} or 0 * count(portcullis_calls_active{${here}})`
 
-/** @param bucket the histogram without `_bucket`, with its selector; `by` are labels to keep */
+/** Of a histogram, named without `_bucket`; by: labels to keep. */
 export const quantile = (q, histogram, selector, by = '') =>
   `histogram_quantile(${q}, sum by (le${by === '' ? '' : `, ${by}`}) (rate(${histogram}_bucket{${selector}}[$__rate_interval])))`
 
-/** The time that spans took, made by the collector (span_metrics): it alone has exemplars, which lead to traces. */
-export const spansP95 = (tools) => ({
-  expr: `histogram_quantile(0.95, sum by (le) (rate(traces_span_metrics_duration_milliseconds_bucket{job=~"$job", span_name=~"tools/call ${tools}"}[$__rate_interval])))`,
+/** How long tool calls took by their spans: the collector makes it (span_metrics), and it alone has exemplars, which lead to traces. */
+export const spansP95 = (selector = '') => ({
+  expr: quantile(0.95, 'traces_span_metrics_duration_seconds', `${here}, span_name=~"tools/call .*"${selector}`),
   legend: 'p95 of traces',
   exemplar: true
 })

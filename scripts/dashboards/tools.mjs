@@ -53,11 +53,11 @@ export default dashboard({
         }),
         timeseries('Latency by tool, p95', {
           description: '95 of 100 calls took at most so long. The points are traces: click one to open it. They and "p95 of traces" come with a collector that makes metrics from spans.',
-          unit: 'ms',
+          unit: 's',
           width: 12,
           queries: [
-            { expr: quantile(0.95, 'mcp_tool_duration_milliseconds', here, 'tool'), legend: '{{tool}}', exemplar: true },
-            spansP95('($tool)')
+            { expr: quantile(0.95, 'mcp_server_operation_duration_seconds', `${servers}, gen_ai_tool_name=~"$tool", mcp_method_name="tools/call"`, 'gen_ai_tool_name'), legend: '{{gen_ai_tool_name}}', exemplar: true },
+            spansP95(', gen_ai_tool_name=~"$tool"')
           ]
         }),
         timeseries('Wait for a turn by tool, p95', {

@@ -1,0 +1,58 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { freePort } from './server-process.ts'
+
+const isMissing = ['prometheus', 'promtool'].some((program) => spawnSync(program, ['--version']).error !== undefined)
+
+/** Why nothing is asked of Prometheus here, or false; on CI it has to be there. */
+export const whyNoPrometheus: string | false = isMissing && process.env.CI !== 'true' ? 'leg not run: prometheus is not installed; .ci/run installs it' : false
+
+export interface Run { ok: boolean, output: string }
+
+export function promtool (...args: string[]): Run {
+  const { status, stdout, stderr, error } = spawnSync('promtool', args, { encoding: 'utf8' })
+  if (error !== undefined) throw error
+  return { ok: status === 0, output: stdout + stderr }
+}
+
+export interface Series { metric: Record<string, string>, value: [at: number, value: string] }
+
+export interface Prometheus {
+  url: string
+  /** The answer of an instant query; throws on an expression that can't be parsed. */
+  query: (expr: string) => Promise<Series[]>
+}
+
+/** A Prometheus with that configuration and its data in a folder that goes with the test. */
+export async function prometheus (t: Test, config: string): Promise<Prometheus> {
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-prometheus-'))
+  writeFileSync(join(folder, 'prometheus.yaml'), config)
+  const address = `127.0.0.1:${await freePort()}`
+  const child = spawn('prometheus', [`--config.file=${join(folder, 'prometheus.yaml')}`, `--storage.tsdb.path=${join(folder, 'data')}`, `--web.listen-address=${address}`, '--enable-feature=exemplar-storage'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let log = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => { log += text })
+  const exit = once(child, 'exit')
+  t.teardown(async () => {
+    child.kill('SIGTERM')
+    await exit
+    rmSync(folder, { recursive: true, force: true })
+  })
+  while (!log.includes('Server is ready to receive web requests')) {
+    await Promise.race([once(child.stderr, 'data'), exit])
+    if (child.exitCode !== null) throw new Error(`prometheus ended:\n${log}`)
+  }
+
+  const url = `http://${address}`
+  return {
+    url,
+    query: async (expr) => {
+      const answer = await (await fetch(`${url}/api/v1/query`, { method: 'POST', body: new URLSearchParams({ query: expr }) })).json() as { status: string, error?: string, data: { resultType: string, result: Series[] } }
+      if (answer.status !== 'success') throw new Error(`${answer.error}\nin ${expr}`)
+      return answer.data.result
+    }
+  }
+}
