@@ -13,6 +13,7 @@ t.test('the files are those that are promised, and nothing is wrong with any', a
   for (const name of files) t.same(complaints(read(name), distribution(name)), [], name)
 })
 
+const variable = (inside: string): string => `\${${inside}}`
 /** Each is one change to a file of ours and the one complaint about it. */
 const mistakes: Array<[what: string, file: string, from: string | RegExp, to: string, complaint: string]> = [
   ['a receiver that is not defined', 'otelcol-local.yaml', 'receivers: [otlp]', 'receivers: [otlp, kafka]', 'receiver kafka is used and not defined'],
@@ -26,7 +27,7 @@ const mistakes: Array<[what: string, file: string, from: string | RegExp, to: st
   ['a connector by its old name', 'otelcol-grafana.yaml', /span_metrics/g, 'spanmetrics', 'connectors: spanmetrics is called span_metrics today'],
   ['a processor by its old name', 'adot-aws.yaml', /resource_detection/g, 'resourcedetection', 'processors: resourcedetection is called resource_detection today'],
   ['zpages for everybody', 'otelcol-local.yaml', 'localhost:55679', '0.0.0.0:55679', 'extension zpages can be reached from outside'],
-  ['zpages where a variable says', 'otelcol-local.yaml', 'localhost:55679', '${env:HOST:-localhost}:55679', 'extension zpages can be reached from outside'],
+  ['zpages where a variable says', 'otelcol-local.yaml', 'localhost:55679', `${variable('env:HOST:-localhost')}:55679`, 'extension zpages can be reached from outside'],
   ['health for everybody', 'otelcol-grafana.yaml', 'HEALTH_HOST:-localhost', 'HEALTH_HOST:-0.0.0.0', 'extension health_check can be reached from outside'],
   ['pprof for everybody', 'adot-aws.yaml', /^ {2}health_check:.*\n(.*)localhost:13133/m, '  pprof:\n$10.0.0.0:1777', 'extension pprof can be reached from outside'],
   ['an exporter without a queue', 'otelcol-datadog.yaml', 'sending_queue:\n      batch: {}', 'hostname: here', 'exporter datadog has no sending_queue that batches'],
@@ -34,11 +35,11 @@ const mistakes: Array<[what: string, file: string, from: string | RegExp, to: st
   ['a batch processor before queues', 'otelcol-grafana.yaml', /resource, redaction\]\n {6}exporters: \[otlp_http/, 'resource, batch]\n      exporters: [otlp_http', 'pipeline logs has a batch processor; its exporters batch in their queues'],
   ['a resource key among attributes', 'otelcol-datadog.yaml', /^ {2}resource:\n {4}attributes:/m, '  attributes:\n    actions:', 'processor attributes has deployment.environment.name, which only a resource processor sees'],
   ['plain text to the world', 'otelcol-grafana.yaml', '-tempo:4317', '-tempo.example.com:4317', 'exporter otlp_grpc/tempo sends to tempo.example.com in the clear'],
-  ['plain text to whatever is set', 'otelcol-grafana.yaml', '${env:TEMPO_ENDPOINT:-tempo:4317}', '${env:TEMPO_ENDPOINT}', 'exporter otlp_grpc/tempo sends to an unknown host in the clear'],
+  ['plain text to whatever is set', 'otelcol-grafana.yaml', variable('env:TEMPO_ENDPOINT:-tempo:4317'), variable('env:TEMPO_ENDPOINT'), 'exporter otlp_grpc/tempo sends to an unknown host in the clear'],
   ['plain text to peers elsewhere', 'otelcol-gateway.yaml', ':-otelcol-gateway}', ':-gateway.example.com}', 'exporter load_balancing/peers sends to gateway.example.com in the clear'],
   ['a collector that nobody can watch', 'otelcol-gateway.yaml', 'level: normal', 'level: none', 'the collector does not show its own metrics on port 8888'],
   ['a processor that ADOT lacks', 'adot-aws.yaml', /^ {2}batch:/m, '  redaction: {}\n  batch:', 'processors: the AWS distribution has no redaction'],
-  ['a variable of the old form', 'otelcol-datadog.yaml', '${env:DD_API_KEY}', '${DD_API_KEY}', '${DD_API_KEY} is not ${env:NAME}']
+  ['a variable of the old form', 'otelcol-datadog.yaml', variable('env:DD_API_KEY'), variable('DD_API_KEY'), `${variable('DD_API_KEY')} is not ${variable('env:NAME')}`]
 ]
 
 for (const [what, file, from, to, complaint] of mistakes) {
