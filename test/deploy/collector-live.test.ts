@@ -1,6 +1,6 @@
 import t from 'tap'
 import { startCollector, trouble, whyNoCollector } from '../helpers/collector.ts'
-import { sendLogs, sendMetrics, sendSpans } from '../helpers/otlp.ts'
+import { sendLogs, sendMetrics, sendSpans } from '../helpers/hand-made-otlp.ts'
 import { freePort } from '../helpers/server-process.ts'
 import { telemetrySink } from '../helpers/telemetry-sink.ts'
 
