@@ -16,6 +16,9 @@ const count = (minimum: number, maximum: number, fallback: number, description: 
 const bytes = (minimum: number, maximum: number, fallback: number, description: string) =>
   Type.Integer({ minimum, maximum, default: fallback, description, errorMessage: `must be a whole number of bytes from ${minimum} to ${maximum}` })
 
+const exporters = (kinds: readonly string[], description: string) =>
+  Type.Optional(Type.String({ pattern: `^(none|(${kinds.join('|')})(,(${kinds.join('|')}))*)$`, description, errorMessage: `must be none, or one or more of ${kinds.join(', ')} separated by commas` }))
+
 const scopes = (description: string) =>
   Type.String({ default: '', pattern: '^[ !#-\\[\\]-~]*$', description, errorMessage: 'must be scopes separated by spaces or commas' })
 
@@ -69,6 +72,21 @@ export const envSchema = Type.Object({
   CALL_QUEUE_PER_PRINCIPAL: count(0, 100_000, 512, 'Calls of one principal that wait for their turn; one request more is answered 429'),
   CALL_QUEUE_TIMEOUT_MS: milliseconds(1, 600_000, 5_000, 'Longest wait of a call for its turn'),
   LIMITS_STORE: Type.Enum(['memory', 'postgres'], { default: 'memory', description: 'memory: each replica counts for itself; postgres: rates hold across replicas', errorMessage: 'must be memory or postgres' }),
+  OTEL_ENABLED: Type.Optional(Type.Boolean({ 'x-default': '(true in production; unset in development: silent)', description: 'Where telemetry goes: true, to an OpenTelemetry collector (OTLP); false, traces and metrics to the console', errorMessage: 'must be true or false' })),
+  OTEL_SDK_DISABLED: Type.Boolean({ default: false, description: 'true: no telemetry at all, whatever else is set', errorMessage: 'must be true or false' }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://[^\\s]+$', 'x-default': '(http://localhost:4317)', description: 'Collector to send traces, metrics and logs to', errorMessage: 'must be the URL of a collector, such as http://localhost:4317' })),
+  OTEL_EXPORTER_OTLP_PROTOCOL: Type.Optional(Type.Enum(['grpc', 'http/protobuf', 'http/json'], { 'x-default': '(grpc; http/protobuf when the endpoint has port 4318)', description: 'How the collector is spoken to', errorMessage: 'must be grpc, http/protobuf or http/json' })),
+  OTEL_EXPORTER_OTLP_HEADERS: Type.Optional(Type.String({ ...secret, description: 'Header fields for the collector, name=value separated by commas, such as a token' })),
+  OTEL_TRACES_EXPORTER: exporters(['otlp', 'console'], 'Where traces go, whatever OTEL_ENABLED says'),
+  OTEL_METRICS_EXPORTER: exporters(['otlp', 'console', 'prometheus'], 'Where metrics go, whatever OTEL_ENABLED says; prometheus: GET /metrics on a port of its own'),
+  OTEL_LOGS_EXPORTER: exporters(['otlp', 'console'], 'Where log lines go besides stdout, whatever OTEL_ENABLED says'),
+  OTEL_EXPORTER_PROMETHEUS_HOST: Type.Optional(Type.String({ 'x-default': '(HOST)', description: 'Address of GET /metrics', pattern: '^[0-9A-Za-z.:-]+$', errorMessage: 'must be an IP address or a host name' })),
+  OTEL_EXPORTER_PROMETHEUS_PORT: count(1, 65535, 9464, 'Port of GET /metrics'),
+  OTEL_METRIC_EXPORT_INTERVAL: milliseconds(100, 3_600_000, 30_000, 'Time between two exports of metrics'),
+  OTEL_TRACES_SAMPLER: Type.Enum(['always_on', 'always_off', 'traceidratio', 'parentbased_always_on', 'parentbased_always_off', 'parentbased_traceidratio'], { default: 'parentbased_always_on', description: 'Which traces are recorded; a call whose caller has decided follows the caller where the name begins with parentbased', errorMessage: 'must be always_on, always_off, traceidratio or one of these behind parentbased_' }),
+  OTEL_TRACES_SAMPLER_ARG: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'Part of the traces that a ratio sampler records', errorMessage: 'must be a number from 0 to 1' })),
+  OTEL_SERVICE_NAME: Type.Optional(Type.String({ 'x-default': '(SERVICE_NAME)', description: 'Name of the server in telemetry' })),
+  OTEL_RESOURCE_ATTRIBUTES: Type.Optional(Type.String({ description: 'More about where the server runs, key=value separated by commas, such as k8s.namespace.name=mcp-system' })),
   SHUTDOWN_DELAY_MS: Type.Optional(Type.Integer({ minimum: 0, maximum: 25_000, 'x-default': '(5000 in production, 0 in development)', description: 'Time after SIGTERM in which /readyz says 503 and requests are still answered, so that load balancers notice. 0 where something else waits before the signal, such as a preStop hook. It is part of SHUTDOWN_GRACE_MS', errorMessage: 'must be a whole number of milliseconds from 0 to 25000' })),
   SHUTDOWN_GRACE_MS: milliseconds(100, 600_000, 25_000, 'Longest time from SIGTERM to the end of the process; calls in flight get four fifths of it')
 })

@@ -55,6 +55,11 @@ export function processEnvironment (): Environment {
   return { ...process.env, ...Object.fromEntries(fromFile) }
 }
 
+/** For a library that reads the process's own variables. */
+export function setEnvironment (variables: Record<string, string>): void {
+  Object.assign(process.env, variables)
+}
+
 function reservedIn (environment: Environment): string[] {
   const byName = byUpperName(environment)
   return reserved.flatMap((name) => [name, `${name}_FILE`]).filter((name) => byName.has(name))

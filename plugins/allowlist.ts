@@ -4,7 +4,6 @@ import fp from 'fastify-plugin'
 import { blockEverything, parseAllowlist, type Allowlist } from '../src/allowlist.ts'
 import { AllowlistUnmatched, oneLine } from '../src/errors.ts'
 import { followFile } from '../src/followed-file.ts'
-import { createMetrics } from '../src/metrics.ts'
 
 declare module 'fastify' {
   interface FastifyInstance { allowlist: Allowlist }
@@ -37,7 +36,7 @@ const allowlist: FastifyPluginAsync = async (fastify) => {
     explain: (role, toolName) => current.explain(role, toolName)
   } satisfies Allowlist)
 
-  const { policyReloads } = createMetrics()
+  const { policyReloads } = fastify.metrics
   let stop = (): void => {}
   fastify.addHook('onReady', async () => {
     refuseUnmatched(fastify, current, path)
@@ -74,4 +73,4 @@ function reasonOf (error: unknown): { code?: string, reason: string } {
   return { code, reason: code === 'ENOENT' ? 'the file of ALLOWLIST_PATH is missing' : message }
 }
 
-export default fp(allowlist, { name: 'allowlist', fastify: '5.x', dependencies: ['env'], decorators: { fastify: ['config'] } })
+export default fp(allowlist, { name: 'allowlist', fastify: '5.x', dependencies: ['env', 'telemetry'], decorators: { fastify: ['config', 'metrics'] } })

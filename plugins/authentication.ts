@@ -8,7 +8,6 @@ import { ApiKeysInvalid, oneLine } from '../src/errors.ts'
 import { followFile } from '../src/followed-file.ts'
 import { createIdentify, Refusal } from '../src/identify.ts'
 import type { Principal } from '../src/mcp/tool.ts'
-import { createMetrics } from '../src/metrics.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -70,7 +69,7 @@ async function followKeys (fastify: FastifyInstance, path: string): Promise<{ cu
   const ring = { current: keysIn(text, path) }
   fastify.log.info({ path, keys: ring.current.size }, 'API keys loaded')
 
-  const { policyReloads } = createMetrics()
+  const { policyReloads } = fastify.metrics
   const stop = followFile({
     path,
     intervalMs: lookEveryMs,
@@ -97,4 +96,4 @@ function keysIn (text: string, path: string): KeyRing {
   }
 }
 
-export default fp(authentication, { name: 'authentication', fastify: '5.x', dependencies: ['env', 'oauth'], decorators: { fastify: ['config', 'oauth'] } })
+export default fp(authentication, { name: 'authentication', fastify: '5.x', dependencies: ['env', 'telemetry', 'oauth'], decorators: { fastify: ['config', 'metrics', 'oauth'] } })

@@ -6,6 +6,8 @@ import type { Env } from '../config/env.ts'
 import { boundEnd } from '../src/bounded-end.ts'
 import { tooMighty } from '../src/db/foreign-role.ts'
 import type { Borrower, Lease } from '../src/db/lease.ts'
+import { createDbTelemetry } from '../src/db/telemetry.ts'
+import { watchPool } from '../src/db/pool-metrics.ts'
 import { maxWaiting, openDatabase, type OpenDatabase, type PoolStats } from '../src/db/open.ts'
 import { ForeignRoleRefused, oneLine } from '../src/errors.ts'
 import type { CompiledTool } from '../src/mcp/registry.ts'
@@ -55,7 +57,8 @@ const database: FastifyPluginAsync = async (fastify) => {
   boundEnd(pool, endMs(config))
   const closers: Closers = []
   const open = async (name: string, opening: pg.Pool, address: DatabaseAddress, directUrl: string): Promise<void> => {
-    const database = await openDatabase(opening, address, beside(fastify, directUrl, 'control', controlConnections, closers, { query_timeout: controlMs }), config, fastify.log)
+    const database = await openDatabase(opening, address, beside(fastify, directUrl, 'control', controlConnections, closers, { query_timeout: controlMs }), { env: config, log: fastify.log, telemetry: createDbTelemetry(fastify, name) })
+    watchPool(fastify.observe, fastify.metrics, name, database.stats)
     closers.push(async () => { database.close() })
     databases.set(name, database)
   }
@@ -147,4 +150,4 @@ async function bringUpToDate ({ config, log }: FastifyInstance, url: string, own
   if (added > 0) log.info({ rows: added }, 'sample records added')
 }
 
-export default fp(database, { name: 'database', fastify: '5.x', dependencies: ['env', 'backpressure'], decorators: { fastify: ['config', 'settings', 'pressure'] } })
+export default fp(database, { name: 'database', fastify: '5.x', dependencies: ['env', 'telemetry', 'backpressure'], decorators: { fastify: ['config', 'settings', 'metrics', 'observe', 'tracer', 'pressure'] } })

@@ -61,7 +61,7 @@ const limits: FastifyPluginAsync = async (fastify) => {
   const turns = createTurns()
   const maxWaitMs = Math.min(config.CALL_QUEUE_TIMEOUT_MS, config.CALL_TIMEOUT_MS / 2)
   const admission = createAdmission({ concurrency, queue: config.CALL_QUEUE, maxWaitMs: config.CALL_QUEUE_TIMEOUT_MS })
-  const enter = createEnter(take, admission)
+  const enter = createEnter(take, admission, fastify.metrics.queueDuration)
   const overLimits = createSpellLog(log, { begins: 'a principal is over its limits: its requests are refused', ends: 'no principal is over its limits any more' })
   const overload = createSpellLog(log, overloadTexts)
   const storeFails = createSpellLog(log, { begins: 'LIMITS_STORE=postgres does not answer: requests are refused', ends: 'LIMITS_STORE=postgres answers again' })
@@ -156,7 +156,7 @@ const limits: FastifyPluginAsync = async (fastify) => {
       gone.abort()
       if (typeof request.entry === 'function') request.entry() // no lane came to the call
     })
-    enter({ principal, tool, limits, deadline: receivedAt + Math.min(config.CALL_TIMEOUT_MS, limits.call.timeoutMs), signal: gone.signal }).then((entry) => {
+    enter({ principal, tool, limits, since: receivedAt, deadline: receivedAt + Math.min(config.CALL_TIMEOUT_MS, limits.call.timeoutMs), signal: gone.signal }).then((entry) => {
       request.entry = entry
       if (typeof entry === 'function') return Date.now() - receivedAt > waitedLongMs ? authenticateAgain(request, reply, done) : done()
       if (entry.reason === 'queue_full') return done(refuseCaller(request, reply, { name: 'requests', most: limits.caller.concurrency + limits.caller.queue }, entry.retryAfterMs))
@@ -202,6 +202,8 @@ const limits: FastifyPluginAsync = async (fastify) => {
     stats: admission.stats
   })
 
+  fastify.observe(fastify.metrics.callsActive, (result) => { result.observe(admission.stats().running) })
+  fastify.observe(fastify.metrics.callsQueued, (result) => { result.observe(admission.stats().waiting) })
   fastify.keysChanged.add(closeStreamsOfOthers)
   const checking = setInterval(closeStreamsOfOthers, streamCheckMs).unref()
   const forgetting = setInterval(forgetFull, forgetEveryMs).unref()
@@ -223,4 +225,4 @@ function untilClosed (request: FastifyRequest, reply: FastifyReply, leave: () =>
   request.givePlaceBack = giveBack
 }
 
-export default fp(limits, { name: 'limits', fastify: '5.x', dependencies: ['env', 'database', 'authentication', 'allowlist'], decorators: { fastify: ['config', 'db', 'authenticate', 'keysChanged', 'allowlist'] } })
+export default fp(limits, { name: 'limits', fastify: '5.x', dependencies: ['env', 'telemetry', 'database', 'authentication', 'allowlist'], decorators: { fastify: ['config', 'metrics', 'observe', 'db', 'authenticate', 'keysChanged', 'allowlist'] } })

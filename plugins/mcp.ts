@@ -7,7 +7,7 @@ import { createHostGuard, splitList } from '../src/hosts.ts'
 import type { Entry } from '../src/limits/stage.ts'
 import type { Decision } from '../src/mcp/attempt.ts'
 import { decide, hasBadIds, isStream, isTooComplex, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
-import { toHttpError, toWebRequest } from '../src/mcp/http.ts'
+import { refusalAttributes, toHttpError, toWebRequest } from '../src/mcp/http.ts'
 import { describeCause } from '../src/mcp/call-log.ts'
 import { createSdkLane } from '../src/mcp/sdk-lane.ts'
 import { version } from '../src/version.ts'
@@ -37,6 +37,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
 
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, body } = toHttpError(error)
+    fastify.metrics.requestsRefused.add(1, refusalAttributes(error))
     if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' || hasMoreThan(config.BODY_LIMIT_BYTES, request.headers)) reply.header('connection', 'close') // or the rest would be read for nothing
     if (toldOnce.has(error.code)) return reply.code(status).send(body) // told once, by whoever refuses
     if (status >= 500) request.log.error({ err: error }, 'request failed')
@@ -86,6 +87,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
       registry: tools,
       callTool: fastify.callTool,
       extensions: fastify.mcp,
+      operations: { ...fastify.metrics, tracer: fastify.tracer },
       onError: (error) => { fastify.log.error({ cause: describeCause(error) }, 'a handler of an extension failed') },
       onRefused: (error) => { fastify.log.debug({ reason: /^Rejected inbound request \(([a-z-]+)\)/.exec(error.message)?.[1] ?? '_OTHER' }, 'request refused by the protocol') }
     })
@@ -134,6 +136,6 @@ export default fp(mcp, {
   name: 'mcp',
   fastify: '5.x',
   encapsulate: true,
-  dependencies: ['env', 'authentication', 'limits', 'tools', 'pipeline'],
-  decorators: { fastify: ['config', 'authenticate', 'limits', 'tools', 'mcp', 'callTool', 'drain'] }
+  dependencies: ['env', 'telemetry', 'authentication', 'limits', 'tools', 'pipeline'],
+  decorators: { fastify: ['config', 'metrics', 'authenticate', 'limits', 'tools', 'mcp', 'callTool', 'drain'] }
 })

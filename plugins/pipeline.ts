@@ -2,7 +2,8 @@ import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { createCursors } from '../src/cursor.ts'
 import { createCallTool, type CallTool, type Stages } from '../src/mcp/call-tool.ts'
-import { createCallLog } from '../src/mcp/call-log.ts'
+import { createCallMetrics } from '../src/mcp/call-metrics.ts'
+import { createCallTelemetry } from '../src/mcp/call-telemetry.ts'
 import { createDrain, type Drain } from '../src/mcp/drain.ts'
 import { createRequestState } from '../src/mcp/request-state.ts'
 import { makeCall } from '../src/mcp/make-call.ts'
@@ -24,7 +25,7 @@ const pipeline: FastifyPluginAsync = async (fastify) => {
   const upstream = createUpstream({ hosts, maxBytes })
   const cursorsOf = createCursors(fastify.config.PORTCULLIS_SECRET)
   const stages: Stages = {
-    telemetry: createCallLog(log),
+    telemetry: createCallTelemetry({ log, record: createCallMetrics(fastify.metrics), tracer: fastify.tracer }),
     allowlist: {
       check: ({ decision, tool }) => {
         if (decision === undefined) {
@@ -46,4 +47,4 @@ const pipeline: FastifyPluginAsync = async (fastify) => {
   fastify.decorate('drain', drain)
 }
 
-export default fp(pipeline, { name: 'pipeline', fastify: '5.x', dependencies: ['env', 'database', 'limits', 'tools'], decorators: { fastify: ['config', 'db', 'limits', 'tools'] } })
+export default fp(pipeline, { name: 'pipeline', fastify: '5.x', dependencies: ['env', 'telemetry', 'database', 'limits', 'tools'], decorators: { fastify: ['config', 'metrics', 'tracer', 'db', 'limits', 'tools'] } })

@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { openDatabase } from '../src/db/open.ts'
+import { createDbTelemetry } from '../src/db/telemetry.ts'
 import { startEmbeddedPostgres } from '../src/embedded-postgres/index.ts'
+import { createMetrics } from '../src/metrics.ts'
 import { poolOptions } from '../src/pool.ts'
 import { sql } from '../src/sql.ts'
 import { percentile } from './load/open-loop.ts'
@@ -24,7 +26,7 @@ const env = { SERVICE_NAME: 'aborts', DB_POOL_MIN: max, DB_POOL_MAX: max, DB_ACQ
 const pool = new pg.Pool(poolOptions(env, url, true))
 const log = { warn: (fields: unknown) => { faults.push(`logged ${JSON.stringify(fields)}`) }, error: () => {}, info: () => {}, debug: () => {} }
 const control = new pg.Pool({ connectionString: url, max: 2 })
-const database = await openDatabase(pool, { variable: 'DATABASE_URL', url }, control, env, log as never)
+const database = await openDatabase(pool, { variable: 'DATABASE_URL', url }, control, { env, log: log as never, telemetry: createDbTelemetry({ metrics: createMetrics() }, 'primary') })
 const watching = new pg.Client({ connectionString: url })
 await watching.connect()
 await watching.query('drop table if exists marks; create table marks (mark text primary key)')

@@ -15,6 +15,7 @@ import oauth from '../plugins/oauth.ts'
 import pipeline from '../plugins/pipeline.ts'
 import protectedResource from '../plugins/protected-resource.ts'
 import toolFiles from '../plugins/tool-files.ts'
+import telemetry from '../plugins/telemetry.ts'
 import tools from '../plugins/tools.ts'
 import { serverOptions } from './server-options.ts'
 
@@ -29,6 +30,7 @@ export interface AppOptions extends EnvOptions {
 /** The whole server. The order below is behaviour: hooks run in it. */
 export default async function app (fastify: FastifyInstance, { env: environment, database: db = database }: AppOptions): Promise<void> {
   await fastify.register(env, { env: environment })
+  await fastify.register(telemetry) // before whatever answers: all of it is traced and counted
   await fastify.register(listener) // closes idle sockets as soon as the server starts to close
   await fastify.register(fallbacks) // routes take the error handler that is there when they are registered
   await fastify.register(browsers) // before whatever refuses: a page can read a refusal too

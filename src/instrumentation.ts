@@ -1,7 +1,8 @@
-import { loadConfig } from '../config/load.ts'
+import { loadConfig, processEnvironment } from '../config/load.ts'
 import { drainOnOneSignal, refuseInOneSentence } from './signals.ts'
+import { startSdk } from './telemetry-sdk.ts'
 
 // The preload: `node --import ./dist/src/instrumentation.js`, before Fastify is loaded.
 drainOnOneSignal()
 refuseInOneSentence()
-loadConfig()
+await startSdk(loadConfig().config, processEnvironment())

@@ -1,3 +1,4 @@
+import { context, propagation } from '@opentelemetry/api'
 import { CallEnded, EgressRefused } from './errors.ts'
 import { parseHostEntry, splitList, type HostEntry } from './hosts.ts'
 import { ToolError } from './mcp/tool.ts'
@@ -50,7 +51,7 @@ export function createUpstream ({ hosts, maxBytes }: UpstreamOptions): (signal: 
       const { redirect = 'follow', signal: ownSignal, ...rest } = { ...input instanceof Request ? await fieldsOf(input) : {}, ...init }
       const signals = [signal, over.signal, ...ownSignal == null ? [] : [ownSignal]]
       const headers = new Headers(rest.headers)
-      if (trace !== undefined) for (const [name, value] of Object.entries(trace)) headers.set(name, value as string)
+      for (const [name, value] of Object.entries({ ...trace, ...spanHeaders() })) headers.set(name, value as string)
 
       for (let hop = 0; ; hop++) {
         const response = await once(url, { ...rest, headers, signal: AbortSignal.any(signals), redirect: redirect === 'error' ? 'error' : 'manual' })
@@ -76,6 +77,14 @@ export function createUpstream ({ hosts, maxBytes }: UpstreamOptions): (signal: 
       }
     }
   }
+}
+
+/** Trace context of the span of the call, if there is one; baggage, which an agent can fill, stays here. */
+function spanHeaders (): Record<string, string> {
+  const carrier: Record<string, string> = {}
+  propagation.inject(context.active(), carrier)
+  delete carrier.baggage
+  return carrier
 }
 
 /** Reads `name`, `name:port` or `*.name`; anything else is undefined. */

@@ -4,6 +4,7 @@ import type pg from 'pg'
 import { DatabaseUnavailable, NestedConnection } from '../errors.ts'
 import type { Breaker } from './breaker.ts'
 import { isConnectionLoss, isServersAnswer } from './losses.ts'
+import type { DbTelemetry } from './telemetry.ts'
 
 /** Why there is no connection. */
 export type UnavailableReason = 'pool_full' | 'pool_timeout' | 'database'
@@ -45,7 +46,7 @@ export async function whileHandling<T> (tool: string, run: () => Promise<T>): Pr
 }
 
 /** Takes connections from a pool: bounded in time and number, at once refused while the database is known to be away. */
-export function createConnections (pool: pg.Pool, breaker: Breaker, { maxWaiting, timeoutMs }: { maxWaiting: number, timeoutMs: number }): Connections {
+export function createConnections (pool: pg.Pool, breaker: Breaker, { maxWaiting, timeoutMs, telemetry }: { maxWaiting: number, timeoutMs: number, telemetry: Pick<DbTelemetry, 'waited' | 'timedOut'> }): Connections {
   const connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>
   const lentAt = new Map<pg.PoolClient, number>()
   const waits = createLongest()
@@ -65,12 +66,17 @@ export function createConnections (pool: pg.Pool, breaker: Breaker, { maxWaiting
       lentAt.set(client, performance.now())
       return client
     } catch (cause) {
-      if (isLate(cause) && isBusy(performance.now() - since)) throw unavailable('pool_timeout', cause)
+      if (isLate(cause) && isBusy(performance.now() - since)) {
+        telemetry.timedOut()
+        throw unavailable('pool_timeout', cause)
+      }
       if (isConnectionLoss(cause) || !isServersAnswer(cause)) breaker.failed() // one that says it is full is there
       throw unavailable('database', cause)
     } finally {
       waiting--
-      waits.add(performance.now() - since)
+      const ms = performance.now() - since
+      waits.add(ms)
+      telemetry.waited(ms)
     }
   }
 

@@ -6,6 +6,7 @@ import type { Connections } from './connections.ts'
 import { isConnectionLoss, isStalePlan } from './losses.ts'
 import type { Retries } from './retries.ts'
 import { describe, type createStatements, type Statement } from './statements.ts'
+import type { DbTelemetry } from './telemetry.ts'
 import { beginning, commit, xidOf, type AskFate } from './transaction.ts'
 import { untilAborted } from '../until-aborted.ts'
 import { within } from '../within.ts'
@@ -53,6 +54,7 @@ export interface LenderParts {
   retries: Retries
   cancel: Cancel
   askFate: AskFate
+  telemetry: DbTelemetry
 }
 
 type Rows = pg.QueryResult<pg.QueryResultRow>
@@ -106,7 +108,7 @@ class CallLease implements Lease {
     if (this.#borrower.effect === 'read') this.#parts.retries.count()
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#once(sql, text, statement.name)
+        return await this.#once(sql, text, statement)
       } catch (error) {
         if (this.#mayRetry(error, tries)) {
           this.#drop()
@@ -125,20 +127,24 @@ class CallLease implements Lease {
     if (!reads) throw new NotAReadingStatement()
   }
 
-  async #once (sql: Sql, text: string, name?: string): Promise<Rows> {
+  async #once (sql: Sql, text: string, { name, operation }: Statement): Promise<Rows> {
     if (this.#hasEnded) throw new LeaseEnded() // while it paused before another try
     const client = await this.#take()
     if (this.#hasEnded) throw new LeaseEnded()
     const opening = this.#open(client)
     const since = performance.now()
+    const ended = this.#parts.telemetry.begin(operation, sql instanceof ForeignSql ? undefined : text)
     this.spent.statements++
     // the extended protocol takes one statement at a time; the simple one would run `select 1; commit; ...`
     const running = client.query({ name, text, values: sql.values as unknown[], queryMode: 'extended' } as pg.QueryConfig)
     const both = opening === undefined ? running : afterBoth(opening, running)
     this.#running = both
     try {
-      return await both
+      const rows = await both
+      ended()
+      return rows
     } catch (error) {
+      ended(error)
       if (isConnectionLoss(error) || isStalePlan(error)) this.#isUnfit = true // the socket may close only after the error is read
       this.#reopen(client)
       throw error
@@ -200,10 +206,13 @@ class CallLease implements Lease {
     signal?.throwIfAborted()
     if (this.#taking === undefined || this.#borrower.effect === 'read') return
     const client = await this.#taking
+    const ended = this.#parts.telemetry.begin('COMMIT')
     try {
       if (this.#xid === undefined) throw new TransactionFailed()
       await commit(client, this.#xid, this.#parts.askFate)
+      ended()
     } catch (error) {
+      ended(error)
       this.#isUnfit = true
       throw isConnectionLoss(error) ? unavailable(error) : error
     }

@@ -8,6 +8,7 @@ import { createConnections } from './connections.ts'
 import { createLender, type Borrower, type Lease } from './lease.ts'
 import { createRetries } from './retries.ts'
 import { createStatements } from './statements.ts'
+import type { DbTelemetry } from './telemetry.ts'
 
 /** A pool that lends connections to calls. */
 export interface OpenDatabase {
@@ -44,7 +45,7 @@ export function maxWaiting ({ DB_POOL_MAX: max }: Pick<Env, 'DB_POOL_MAX'>): num
  * which reaches the same server without a pooler between.
  * @throws DatabasePoolRefused
  */
-export async function openDatabase (pool: pg.Pool, { variable, url }: DatabaseAddress, control: pg.Pool, env: Settings, log: FastifyBaseLogger): Promise<OpenDatabase> {
+export async function openDatabase (pool: pg.Pool, { variable, url }: DatabaseAddress, control: pg.Pool, { env, log, telemetry }: { env: Settings, log: FastifyBaseLogger, telemetry: DbTelemetry }): Promise<OpenDatabase> {
   watch(pool, log)
   await warm(pool, Math.max(1, env.DB_POOL_MIN), variable)
   const breaker = createBreaker({
@@ -54,7 +55,7 @@ export async function openDatabase (pool: pg.Pool, { variable, url }: DatabaseAd
   })
   const onCancelFailed = (error: unknown): void => { log.warn({ variable, code: (error as { code?: string }).code }, 'a statement could not be cancelled; it runs until its timeout') }
   const cancel = await usesPooler(pool) ? cancelByKey(url, onCancelFailed) : cancelByPid(async (text, values) => await control.query(text, values), onCancelFailed)
-  const connections = createConnections(pool, breaker, { maxWaiting: maxWaiting(env), timeoutMs: env.DB_ACQUIRE_TIMEOUT_MS })
+  const connections = createConnections(pool, breaker, { maxWaiting: maxWaiting(env), timeoutMs: env.DB_ACQUIRE_TIMEOUT_MS, telemetry })
 
   return {
     pool,
@@ -63,6 +64,7 @@ export async function openDatabase (pool: pg.Pool, { variable, url }: DatabaseAd
       statements: createStatements({ isPreparing: env.DB_PREPARED_STATEMENTS }),
       retries: createRetries(),
       cancel,
+      telemetry,
       askFate: async (xid) => (await control.query('select pg_xact_status($1::xid8) as fate', [xid])).rows[0].fate
     }),
     stats: () => {

@@ -4,6 +4,8 @@ import { hash } from 'node:crypto'
 export interface Statement {
   /** Under which it is prepared on a connection; without one it is planned for each execution. */
   name?: string
+  /** `db.operation.name`: SELECT, UPDATE and so on, or `_OTHER`. */
+  operation: string
   /** Begins or ends a transaction, which is the pipeline's to do. */
   isControl: boolean
   /** May leave something behind in the session: its connection is not lent again. */
@@ -16,6 +18,7 @@ const mostNames = 1_000 // each is kept by every connection
 const control = /^(?:begin|start|commit|end|abort|prepare|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))$/
 const lasting = /^(?:set|reset|discard|listen|unlisten|load|declare|fetch|move|close|deallocate|execute|create|alter|drop|lock|do|call)$/
 const lastingPart = /\b(?:set_config|pg_(?:try_)?advisory_(?:lock|unlock)\w*|into\s+(?:local\s+|global\s+)?temp(?:orary)?)\b/i
+const operations = new Set(['select', 'with', 'values', 'table', 'insert', 'update', 'delete', 'merge', 'show', 'explain', 'call', 'copy', 'refresh', 'notify', 'truncate'])
 const reading = /^(?:select|with|values|table|show|explain)$/
 
 /** Reads statements and remembers what it read; their texts come from tools, so they are few. */
@@ -36,6 +39,7 @@ export function createStatements ({ isPreparing }: { isPreparing: boolean }): (t
 export function describe (text: string): Statement {
   const word = firstWords(text)
   return {
+    operation: operations.has(word) ? word.toUpperCase() : '_OTHER',
     isControl: control.test(word),
     leavesTraces: lasting.test(word) || lastingPart.test(text),
     reads: reading.test(word)

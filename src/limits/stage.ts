@@ -1,3 +1,4 @@
+import type { Histogram } from '@opentelemetry/api'
 import type { Attempt } from '../mcp/attempt.ts'
 import type { Stages } from '../mcp/call-tool.ts'
 import type { Refusal } from '../mcp/outcome.ts'
@@ -7,8 +8,8 @@ import type { Take } from './buckets.ts'
 import { callerKey } from './caller.ts'
 import type { Limits } from './limits.ts'
 
-/** A call that wants to run. */
-export interface Entrant { principal: Principal, tool: string, limits: Limits, deadline: number, signal: AbortSignal }
+/** A call that wants to run, and since when; times in epoch milliseconds. */
+export interface Entrant { principal: Principal, tool: string, limits: Limits, since: number, deadline: number, signal: AbortSignal }
 
 /** Why a call may not run, or what ends its run. */
 export type Entry = Refusal | (() => void)
@@ -16,14 +17,19 @@ export type Entry = Refusal | (() => void)
 /** Lets a call in: a token of the principal's bucket for this tool, then a turn among the calls that run. */
 export type Enter = (entrant: Entrant) => Promise<Entry>
 
-export function createEnter (take: Take, admission: Admission): Enter {
-  return async ({ principal, tool, limits, deadline, signal }) => {
+export function createEnter (take: Take, admission: Admission, waits: Pick<Histogram, 'record'>): Enter {
+  const attributesOf = new Map<string, { tool: string }>() // made once for each tool
+  return async ({ principal, tool, limits, since, deadline, signal }) => {
     const caller = callerKey(principal)
     const waitMs = await take(`tool ${tool} ${caller}`, limits.call.perMinute)
     if (waitMs > 0) return { outcome: 'limited', reason: 'rate', retryAfterMs: waitMs, message: `Too many calls of ${tool}. ${tryAgainIn(waitMs)}` }
 
     const turn = await admission.enter({ caller, tool, call: limits.call, limits: limits.caller, deadline, signal })
-    return typeof turn === 'function' ? turn : refusalOf(turn)
+    if (typeof turn !== 'function') return refusalOf(turn)
+    let attributes = attributesOf.get(tool)
+    if (attributes === undefined) attributesOf.set(tool, attributes = { tool })
+    waits.record((Date.now() - since) / 1000, attributes)
+    return turn
   }
 }
 
@@ -34,7 +40,7 @@ export function createLimitsStage (enter: Enter): Stages['limits'] {
       const entry = takeEntry?.()
       if (entry !== undefined) return entry
       if (tool === undefined || limits === undefined) throw new Error('an attempt without tool or limits reached the limits')
-      return await enter({ principal, tool: tool.name, limits, deadline, signal })
+      return await enter({ principal, tool: tool.name, limits, since: Date.now(), deadline, signal })
     }
   }
 }

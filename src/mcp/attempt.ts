@@ -24,6 +24,10 @@ export interface Attempt {
   /** What the limits said of it already, where it is a request of its own; whoever takes it ends it. */
   takeEntry?: () => Entry | undefined
   era: 'modern' | 'legacy'
+  /** The revision that the request is written in, if it is one of those that are spoken here. */
+  protocolVersion?: string
+  /** JSON-RPC id of the request. */
+  requestId?: string | number
   lane: 'express' | 'sdk'
   client: Client
   /** From `params._meta` (W3C trace context). */

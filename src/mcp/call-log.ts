@@ -1,34 +1,27 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Attempt } from './attempt.ts'
-import type { Stages } from './call-tool.ts'
-import type { Outcome } from './outcome.ts'
+import type { Outcome, Settled } from './outcome.ts'
+import { toolName } from './semconv.ts'
 
 const levels: Partial<Record<Outcome, 'info' | 'error'>> = { ok: 'info', input_required: 'info', tool_error: 'info', invalid: 'info', cancelled: 'info', error: 'error' }
 
 const maxCauses = 3
 
 /** One line per attempt, whatever its outcome. Arguments, results and text from clients are never in it. */
-export function createCallLog (log: FastifyBaseLogger): Stages['telemetry'] {
-  return {
-    start: (attempt) => {
-      const startedAt = performance.now()
-      return ({ outcome, reason }, cause) => {
-        log[levels[outcome] ?? 'warn']({
-          call: attempt.id,
-          tool: attempt.tool?.name ?? (isDenied(attempt) ? attempt.name : '_OTHER'),
-          principal: attempt.principal.id,
-          auth: attempt.principal.kind,
-          era: attempt.era,
-          outcome,
-          reason,
-          durationMs: rounded(performance.now() - startedAt),
-          ...spentOf(attempt),
-          ...outcome === 'error' || outcome === 'unavailable' ? { cause: describeCause(cause) } : {},
-          ...reason === 'upstream' ? { cause: codesOf(cause) } : {}
-        }, 'tool call')
-      }
-    }
-  }
+export function logCall (log: FastifyBaseLogger, attempt: Attempt, { outcome, reason }: Settled, ms: number, cause?: unknown): void {
+  log[levels[outcome] ?? 'warn']({
+    call: attempt.id,
+    tool: toolName(attempt),
+    principal: attempt.principal.id,
+    auth: attempt.principal.kind,
+    era: attempt.era,
+    outcome,
+    reason,
+    durationMs: rounded(ms),
+    ...spentOf(attempt),
+    ...outcome === 'error' || outcome === 'unavailable' ? { cause: safely(describeCause, cause) } : {},
+    ...reason === 'upstream' ? { cause: safely(codesOf, cause) } : {}
+  }, 'tool call')
 }
 
 /** Waiting for a connection and a slow query are different troubles. */
@@ -36,13 +29,17 @@ function spentOf ({ spent }: Attempt): Record<string, number> {
   return spent === undefined || spent.waitMs + spent.statements === 0 ? {} : { dbWaitMs: rounded(spent.waitMs), dbQueryMs: rounded(spent.queryMs), dbStatements: spent.statements }
 }
 
-function rounded (ms: number): number {
-  return Math.round(ms * 1000) / 1000
+/** What a handler threw can be anything, even something that can't be looked at. */
+function safely<T> (describe: (cause: unknown) => T, cause: unknown): T | { type: string } {
+  try {
+    return describe(cause)
+  } catch {
+    return { type: 'what was thrown can\'t be described' }
+  }
 }
 
-/** The name of a denied tool is one that the registry knows; that of an unknown one is the client's own text. */
-function isDenied ({ decision }: Attempt): boolean {
-  return decision?.allowed === false && decision.reason === 'denied'
+function rounded (ms: number): number {
+  return Math.round(ms * 1000) / 1000
 }
 
 /** Names and codes of an error and its causes: enough to tell DNS from TLS. Messages repeat addresses and what is in them. */

@@ -14,7 +14,7 @@ import type { Answers, Call } from './tool.ts'
  * until then the step is not there.
  */
 export interface Stages {
-  telemetry: { start: (attempt: Attempt) => (settled: Settled, cause?: unknown) => void }
+  telemetry: { start: (attempt: Attempt) => Watch }
   allowlist: { check: (attempt: Attempt) => Refusal | undefined }
   killSwitch?: { enter: (attempt: Attempt) => Refusal | (() => void) }
   limits: { admit: (attempt: Attempt) => Promise<Refusal | (() => void)> }
@@ -23,6 +23,13 @@ export interface Stages {
   database: { lend: (attempt: Attempt, tool: CompiledTool) => Lease }
   upstream: { lend: (attempt: Attempt) => Upstream }
   call: (attempt: Attempt, parts: { lease: Lease, upstream: Upstream, answers?: Answers }) => Call
+}
+
+/** What telemetry does around an attempt; neither part throws. */
+export interface Watch {
+  /** Runs the steps so that what they log and trace is found with the call. */
+  run: <T>(steps: () => T) => T
+  finish: (settled: Settled, cause?: unknown) => void
 }
 
 const handlerGraceMs = 30_000
@@ -79,18 +86,13 @@ export function createCallTool (stages: Stages): CallTool {
   }
 
   return async (attempt) => {
-    const finish = stages.telemetry.start(attempt)
+    const watch = stages.telemetry.start(attempt)
     let cause: unknown
-    const settled = await run(attempt).catch((thrown: unknown) => {
+    const settled = await watch.run(async () => await run(attempt)).catch((thrown: unknown) => {
       cause = thrown
       return settleSafely(attempt, thrown)
     })
-    try {
-      finish(settled, cause)
-    } catch {
-      // what a handler threw can be anything, even something that can't be looked at
-      finish(settled, new Error('the cause can\'t be described'))
-    }
+    watch.finish(settled, cause)
     return settled // 9: the lane puts it into its envelope
   }
 }

@@ -35,6 +35,18 @@ export function toHttpError (error: FastifyError): HttpError {
   return status < 500 ? answer(invalidRequest, 'The request is not valid') : answer(internalError, 'Internal error')
 }
 
+const ofParser: Readonly<Record<string, string>> = { FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large', FST_ERR_CTP_INVALID_MEDIA_TYPE: 'media_type', FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'content_length' }
+const reasons = new Map<string, { reason: string }>()
+
+/** Why a request was refused, for metrics: made from the codes of errors, of which there are few. */
+export function refusalAttributes ({ code = '', statusCode = 500 }: FastifyError): { reason: string } {
+  const known = reasons.get(code)
+  if (known !== undefined) return known
+  const made = { reason: code.startsWith('MCP_') ? code.slice(4).toLowerCase() : ofParser[code] ?? (statusCode < 500 ? 'invalid' : 'error') }
+  if (made.reason !== 'error' && made.reason !== 'invalid') reasons.set(code, made)
+  return made
+}
+
 /** Credentials end at the door: what is registered on the protocol server sees the principal, not how it proved itself. */
 const credentialHeaders = ['authorization', 'x-api-key']
 

@@ -1,7 +1,6 @@
-import { CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, createMcpHandler, fromJsonSchema, McpServer, ProtocolError, type CallToolRequest, type McpRequestContext, type ServerContext } from '@modelcontextprotocol/server'
+import { CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, createMcpHandler, DEFAULT_NEGOTIATED_PROTOCOL_VERSION, fromJsonSchema, McpServer, ProtocolError, type CallToolRequest, type McpRequestContext, type ServerContext } from '@modelcontextprotocol/server'
 import { ExtensionAsync, ToolOutsideRegistry } from '../errors.ts'
 import type { Entry } from '../limits/stage.ts'
-import type { TraceHeaders } from '../upstream.ts'
 import { createAttempt, type Decision } from './attempt.ts'
 import { isStream } from './body.ts'
 import type { CallTool } from './call-tool.ts'
@@ -9,6 +8,9 @@ import type { Extensions } from './extensions.ts'
 import { hideInternals } from './hide-internals.ts'
 import type { Registry, View } from './registry.ts'
 import type { Client, Notify, Principal } from './tool.ts'
+import { watchOperations, type OperationParts } from './operations.ts'
+import { protocolVersion } from './semconv.ts'
+import { traceOf } from './trace-context.ts'
 import { toWire } from './wire.ts'
 
 /** What the HTTP side knows of a request and the protocol side needs. */
@@ -32,6 +34,7 @@ export interface SdkLaneOptions {
   registry: Registry
   callTool: CallTool
   extensions: Extensions
+  operations: OperationParts
   /** The protocol refused a request. */
   onRefused: (error: Error) => void
   /** A handler of an extension failed. */
@@ -63,6 +66,8 @@ export function createSdkLane (options: SdkLaneOptions) {
     if (exchange === undefined) throw new Error('request without exchange')
     const view = registry.view(exchange.principal)
     const mcp = extendedOrTold(exchange.principal, era)
+    const version = protocolVersion(requestInfo?.headers.get('mcp-protocol-version')) ?? (era === 'legacy' ? DEFAULT_NEGOTIATED_PROTOCOL_VERSION : undefined)
+    watchOperations(mcp, options.operations, version)
 
     // The SDK checks Mcp-Param-* headers against what is registered; the tools named in the body are enough for that.
     for (const name of exchange.decisions.keys()) {
@@ -74,7 +79,7 @@ export function createSdkLane (options: SdkLaneOptions) {
       if (params?.cursor !== undefined) throw new ProtocolError(invalidParams, 'Invalid cursor: the list has one page')
       return { tools: [...view.definitions] as never }
     })
-    mcp.server.setRequestHandler('tools/call', async (request, ctx) => await call(request, ctx, era, exchange, view))
+    mcp.server.setRequestHandler('tools/call', async (request, ctx) => await call(request, ctx, { era, version }, exchange, view))
     return mcp
   }
 
@@ -109,7 +114,7 @@ export function createSdkLane (options: SdkLaneOptions) {
     return mcp
   }
 
-  async function call ({ params }: CallToolRequest, ctx: ServerContext, era: 'modern' | 'legacy', exchange: Exchange, view: View) {
+  async function call ({ params }: CallToolRequest, ctx: ServerContext, { era, version }: { era: 'modern' | 'legacy', version?: string }, exchange: Exchange, view: View) {
     const attempt = createAttempt({
       name: params.name,
       tool: view.tools.get(params.name),
@@ -119,9 +124,11 @@ export function createSdkLane (options: SdkLaneOptions) {
       principal: exchange.principal,
       decision: exchange.decisions.get(params.name),
       era,
+      protocolVersion: version,
+      requestId: ctx.mcpReq.id,
       lane: 'sdk',
       client: clientOf(ctx),
-      trace: traceOf(ctx),
+      trace: traceOf(ctx.mcpReq._meta),
       notify: notifierFor(ctx),
       inputResponses: ctx.mcpReq.inputResponses,
       requestState: ctx.mcpReq.requestState<string>()
@@ -157,13 +164,6 @@ export function createSdkLane (options: SdkLaneOptions) {
 function clientOf ({ mcpReq: { envelope = {} } }: ServerContext): Client {
   const meta = envelope as Record<string, unknown>
   return { info: meta[CLIENT_INFO_META_KEY] as Client['info'], capabilities: (meta[CLIENT_CAPABILITIES_META_KEY] ?? {}) as Client['capabilities'] }
-}
-
-/** Only what has the form of W3C trace context: the values become headers of requests to others. */
-function traceOf ({ mcpReq: { _meta = {} } }: ServerContext): TraceHeaders | undefined {
-  const { traceparent, tracestate } = _meta as Record<string, unknown>
-  if (typeof traceparent !== 'string' || !/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(traceparent)) return undefined
-  return typeof tracestate === 'string' && /^[\x20-\x7e]{1,512}$/.test(tracestate) ? { traceparent, tracestate } : { traceparent }
 }
 
 /** Progress reaches a client that sent a token; log messages one that asked for a level. Nothing else may travel on a call's stream. */

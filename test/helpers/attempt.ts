@@ -47,7 +47,7 @@ export function pipelineOf (parts: Partial<Stages> = {}): { callTool: CallTool, 
   const recorded: Recorded[] = []
   const ended: number[] = []
   const callTool = createCallTool({
-    telemetry: { start: () => (settled, cause) => { recorded.push({ settled, cause }) } },
+    telemetry: { start: () => ({ run: (steps) => steps(), finish: (settled, cause) => { recorded.push({ settled, cause }) } }) },
     allowlist: { check: ({ decision }) => decision?.allowed === true ? undefined : { outcome: 'denied' } },
     limits: { admit: async () => () => {} },
     requestState: createRequestState('x'.repeat(32)),

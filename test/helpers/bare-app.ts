@@ -8,6 +8,7 @@ import fallbacks from '../../plugins/fallbacks.ts'
 import limits from '../../plugins/limits.ts'
 import mcp from '../../plugins/mcp.ts'
 import pipeline from '../../plugins/pipeline.ts'
+import telemetry from '../../plugins/telemetry.ts'
 import tools from '../../plugins/tools.ts'
 import type { Policy } from '../../src/mcp/registry.ts'
 import type { Principal, Tool } from '../../src/mcp/tool.ts'
@@ -37,6 +38,7 @@ export async function bareApp (t: Test, { policy, tools: list, env: environment 
   const app = Fastify({ forceCloseConnections: true, ...server, logger: { level: 'debug', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } }, logController: new LogController({ disableRequestLogging: true }) })
   t.teardown(async () => { await app.close() })
   await app.register(env, { env: { LOG_LEVEL: 'debug', RATE_LIMIT_PER_MINUTE: '0', ATTEMPT_LIMIT_PER_MINUTE: '0', ...environment } })
+  await app.register(telemetry)
   await app.register(browsers)
   await app.register(fp(async (fastify) => { fastify.decorate('db', { lend: () => fakeLease() } as never) }, { name: 'database' }))
   await app.register(fp(async (fastify) => {

@@ -2,8 +2,13 @@ import pg from 'pg'
 import type { Test } from 'tap'
 import type { Borrower, Lease } from '../../src/db/lease.ts'
 import { openDatabase, type OpenDatabase } from '../../src/db/open.ts'
+import { createDbTelemetry } from '../../src/db/telemetry.ts'
+import { createMetrics } from '../../src/metrics.ts'
 import { poolOptions } from '../../src/pool.ts'
 import { runSql } from './postgres.ts'
+
+/** Telemetry that nobody collects. */
+export const untold = createDbTelemetry({ metrics: createMetrics() }, 'test')
 
 export interface TestLender extends Omit<OpenDatabase, 'lend'> {
   /** Ten seconds for a tool that reads, unless the test says otherwise. */
@@ -21,7 +26,7 @@ export async function lenderOn (t: Test, url: string, { max = 2, timeoutMs = 10_
   const pool = new pg.Pool({ ...poolOptions(env, url, true), ...poolParts })
   const control = new pg.Pool({ connectionString: directUrl, max: 2 })
   control.on('error', add as never)
-  const database = await openDatabase(pool, { variable: 'DATABASE_URL', url }, control, env, { warn: add, error: add, info: add, debug: add } as never)
+  const database = await openDatabase(pool, { variable: 'DATABASE_URL', url }, control, { env, log: { warn: add, error: add, info: add, debug: add } as never, telemetry: untold })
   t.teardown(async () => {
     database.close()
     await Promise.all([pool.end(), control.end()])

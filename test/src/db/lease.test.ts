@@ -6,7 +6,7 @@ import { isConnectionLoss } from '../../../src/db/losses.ts'
 import { createRetries } from '../../../src/db/retries.ts'
 import { createStatements } from '../../../src/db/statements.ts'
 import { foreign, replanned, sql } from '../../../src/sql.ts'
-import { lenderOn, untilActive } from '../../helpers/lender.ts'
+import { lenderOn, untilActive, untold } from '../../helpers/lender.ts'
 import { emptyDatabase, migratedDatabase, runSql } from '../../helpers/postgres.ts'
 
 t.test('a lease', async (t) => {
@@ -383,11 +383,12 @@ t.test('a call that ends while it pauses before another try takes no connection 
   t.ok(unused)
   const breaker = createBreaker({ probe: async () => true })
   const lease = createLender({
-    connections: createConnections(pool, breaker, { maxWaiting: 10, timeoutMs: 10_000 }),
+    connections: createConnections(pool, breaker, { maxWaiting: 10, timeoutMs: 10_000, telemetry: untold }),
     statements: createStatements({ isPreparing: true }),
     retries: { count: () => {}, mayRetry: () => true, pause: async () => { await lease.end() } },
     cancel: async () => true,
-    askFate: async () => null
+    askFate: async () => null,
+    telemetry: untold
   })({ tool: 'a_tool', effect: 'read', deadline: Date.now() + 10_000 })
   await t.rejects(lease.db.value(sql`select 1 / 0`), { code: 'MCP_LEASE_ENDED' })
   t.equal(pool.totalCount - pool.idleCount, 0)
@@ -402,7 +403,8 @@ t.test('a database that takes no writes any more is unavailable for them, and it
     statements: createStatements({ isPreparing: true }),
     retries: createRetries(),
     cancel: async () => true,
-    askFate: async () => null
+    askFate: async () => null,
+    telemetry: untold
   })({ tool: 'a_tool', effect: 'write', deadline: Date.now() + 10_000 })
   await t.rejects(lease.db.execute(sql`delete from notes`), { code: 'MCP_DATABASE_UNAVAILABLE', reason: 'database', cause: standby })
   await t.rejects(lease.commit(), { code: 'MCP_TRANSACTION_FAILED' })
@@ -416,7 +418,7 @@ t.test('a database that says it is full is there, one that says nothing is not',
     let failed = 0
     const pool = { connect: async () => { throw Object.assign(new Error(), error) }, on: () => pool, options: { max: 1 } }
     const breaker = { isOpen: () => false, succeeded: () => {}, failed: () => { failed++ }, stop: () => {} }
-    await t.rejects(createConnections(pool as never, breaker, { maxWaiting: 1, timeoutMs: 1_000 }).take(Date.now() + 1_000), { code: 'MCP_DATABASE_UNAVAILABLE', reason: 'database' })
+    await t.rejects(createConnections(pool as never, breaker, { maxWaiting: 1, timeoutMs: 1_000, telemetry: untold }).take(Date.now() + 1_000), { code: 'MCP_DATABASE_UNAVAILABLE', reason: 'database' })
     t.equal(failed, failures, JSON.stringify(error))
   }
 })

@@ -1,0 +1,62 @@
+import t from 'tap'
+import { startCollector, trouble, whyNoCollector } from '../helpers/collector.ts'
+import { sendLogs, sendMetrics, sendSpans } from '../helpers/hand-made-otlp.ts'
+import { freePort } from '../helpers/server-process.ts'
+import { telemetrySink } from '../helpers/telemetry-sink.ts'
+
+const key = `pc_${'k'.repeat(43)}`
+
+t.test('the Grafana pipeline brings spans, metrics and logs to their places, and what is secret to none', { skip: whyNoCollector }, async (t) => {
+  const sink = await telemetrySink(t)
+  const env = { OTLP_HOST: '127.0.0.1', TEMPO_ENDPOINT: sink.grpc, PROMETHEUS_ENDPOINT: sink.http, LOKI_ENDPOINT: sink.http, ENVIRONMENT: 'staging' }
+  const { http, log, stop } = await startCollector(t, 'otelcol-grafana.yaml', env, { connectors: { span_metrics: { metrics_flush_interval: '200ms' } } })
+  await sendSpans(http, [{ name: 'tools/call search_records', traceId: 'a'.repeat(32), attributes: { 'gen_ai.tool.name': 'search_records', 'portcullis.outcome': 'ok', 'http.request.header.authorization': 'Basic Zm9v', note: `key ${key}` } }])
+  await sendLogs(http, ['tool call', 'connect to postgres://app:hunter2@db/records', 'Authorization: Bearer hunter2hunter2'])
+  await sendMetrics(http, { 'mcp.tool.calls': { tool: 'search_records', outcome: 'ok' } })
+  await sink.until(async () => sink.spans().length === 1 && sink.logs().length === 3 && /mcp_tool_calls_total/.test(await sink.metrics()) && /traces_span_metrics_calls_total.* 1$/m.test(await sink.metrics()))
+  await stop()
+
+  t.match(sink.spans(), [{ name: 'tools/call search_records', attributes: { 'gen_ai.tool.name': 'search_records' }, resource: { 'deployment.environment.name': 'staging' } }])
+  t.same(sink.logs().map(({ text }) => text), ['tool call', 'connect to ****db/records', 'Authorization: ****'])
+  t.notMatch(sink.everything(), new RegExp(`hunter2|Zm9v|${key}`))
+  const metrics = await sink.metrics()
+  t.match(metrics, /^mcp_tool_calls_total\{[^}]*outcome="ok"[^}]*tool="search_records"[^}]*\} 1$/m)
+  t.match(metrics, /^traces_span_metrics_calls_total\{[^}]*gen_ai_tool_name="search_records"[^}]*\} 1$/m)
+  t.match(metrics, /^traces_span_metrics_duration_seconds_bucket\{[^}]*span_name="tools\/call search_records"[^}]*\} 1$/m)
+  t.match(sink.everything(), /"exemplars":\[\{[^\]]*"traceId":"a{32}"/, 'with an exemplar that leads to the trace')
+  t.notMatch(log(), trouble)
+  t.notMatch(log(), /refused/)
+})
+
+t.test('what the server says of its own environment stays', { skip: whyNoCollector }, async (t) => {
+  const sink = await telemetrySink(t)
+  const { http } = await startCollector(t, 'otelcol-grafana.yaml', { OTLP_HOST: '127.0.0.1', TEMPO_ENDPOINT: sink.grpc, PROMETHEUS_ENDPOINT: sink.http, LOKI_ENDPOINT: sink.http, ENVIRONMENT: 'staging' })
+  await sendSpans(http, [{ name: 'span' }], { 'deployment.environment.name': 'production' })
+  await sink.until(() => sink.spans().length > 0)
+  t.match(sink.spans(), [{ resource: { 'deployment.environment.name': 'production' } }])
+})
+
+t.test('the gateway keeps whole traces that show trouble, of the others the share that is asked for, and all metrics and logs', { skip: whyNoCollector }, async (t) => {
+  const sink = await telemetrySink(t)
+  const port = await freePort()
+  const { http, log, stop } = await startCollector(
+    t, 'otelcol-gateway.yaml',
+    { OTLP_HOST: '127.0.0.1', GATEWAY_SERVICE: '127.0.0.1', BACKEND_ENDPOINT: sink.http, SAMPLING_PERCENTAGE: '0', DECISION_WAIT: '1s' },
+    // It is its own peer, and asks before it listens: hence the first try fails.
+    { receivers: { 'otlp/peers': { protocols: { grpc: { endpoint: `127.0.0.1:${port}` } } } }, exporters: { 'load_balancing/peers': { protocol: { otlp: { retry_on_failure: { initial_interval: '100ms' } } }, resolver: { dns: { port: String(port) } } } } }
+  )
+  await sendMetrics(http, { 'mcp.tool.calls': { tool: 'search_records' } })
+  await sendLogs(http, ['tool call'])
+  await sendSpans(http, [
+    { name: 'fine', traceId: '1'.repeat(32) },
+    { name: 'failed', traceId: '2'.repeat(32), isError: true },
+    { name: 'of the failed', traceId: '2'.repeat(32) },
+    { name: 'slow', traceId: '3'.repeat(32), ms: 1_500 },
+    { name: 'denied', traceId: '4'.repeat(32), attributes: { 'portcullis.outcome': 'denied' } },
+    { name: 'limited', traceId: '5'.repeat(32), attributes: { 'portcullis.outcome': 'limited' } }
+  ])
+  await sink.until(async () => sink.spans().length >= 5 && sink.logs().length === 1 && /mcp_tool_calls_total/.test(await sink.metrics()))
+  await stop()
+  t.same(sink.spans().map(({ name }) => name).toSorted(), ['denied', 'failed', 'limited', 'of the failed', 'slow'])
+  t.notMatch(log(), trouble)
+})
