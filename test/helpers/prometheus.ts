@@ -4,12 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { whyMissing } from './deploy-tools.ts'
 import { freePort } from './server-process.ts'
 
-const isMissing = ['prometheus', 'promtool'].some((program) => spawnSync(program, ['--version']).error !== undefined)
-
-/** Why nothing is asked of Prometheus here, or false; on CI it has to be there. */
-export const whyNoPrometheus: string | false = isMissing && process.env.CI !== 'true' ? 'leg not run: prometheus is not installed; .ci/run installs it' : false
+/** Why nothing is asked of Prometheus here, or false. */
+export const whyNoPrometheus = whyMissing(['prometheus', 'promtool'].every((program) => spawnSync(program, ['--version']).error === undefined), 'prometheus is not installed; .ci/run installs it')
 
 export interface Run { ok: boolean, output: string }
 
