@@ -39,7 +39,7 @@ export default dashboard({
           queries: [{ expr: orZero(`sum(rate(portcullis_requests_refused_total{${here}}[$__rate_interval]))`), legend: 'refused' }]
         }),
         stat('Servers', {
-          description: 'Servers that report.',
+          description: 'Servers that report now. Fewer than there should be: some are gone, or what carries their metrics is.',
           unit: 'none',
           width: 3,
           queries: [{ expr: `count(portcullis_calls_active{${here}})`, legend: 'servers' }]

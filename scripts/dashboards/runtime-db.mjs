@@ -55,7 +55,7 @@ export default dashboard({
       title: 'Statements of tools',
       panels: [
         timeseries('Statements', {
-          description: 'Statements per second by kind.',
+          description: 'Statements of tools per second by kind, such as SELECT.',
           unit: 'ops',
           queries: [{ expr: rate('db_client_operation_duration_seconds_count', 'db_operation_name'), legend: '{{db_operation_name}}' }]
         }),
@@ -122,7 +122,7 @@ export default dashboard({
           queries: [{ expr: `sum(mcp_db_pool_size{${here}})`, legend: 'connections' }]
         }),
         stat('Uptime', {
-          description: 'How long each server has run.',
+          description: 'How long each server has run since it was started.',
           unit: 's',
           width: 12,
           queries: [{ expr: `max by (instance) (${perServer('process_uptime_seconds')})`, legend: '{{instance}}' }]

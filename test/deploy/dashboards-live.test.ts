@@ -68,6 +68,13 @@ t.test('every expression of a dashboard, alert and recording rule gives data of 
     })
   }
 
+  await t.test('calls ended in every way that there is', async (t) => {
+    const ends = await query('count by (outcome) (mcp_tool_calls_total{job="by-otlp"})')
+    t.same(ends.map(({ metric }) => metric.outcome).sort(), ['cancelled', 'denied', 'error', 'input_required', 'invalid', 'limited', 'ok', 'timeout', 'tool_error', 'unavailable', 'unknown', 'withheld'])
+    const reasons = await query('count by (reason) (portcullis_requests_refused_total{job="by-otlp"})')
+    t.match(reasons.map(({ metric }) => metric.reason).sort(), ['overloaded', 'unauthenticated'])
+  })
+
   await t.test('latency panels have exemplars that lead to traces', async (t) => {
     for (const { file, title, targets = [] } of panels.filter(({ targets }) => targets?.some(isOfCollector as (target: { expr: string }) => boolean))) {
       const exemplars = await Promise.all(targets.filter(({ exemplar }) => exemplar).map(async ({ expr }) => await (await fetch(`${url}/api/v1/query_exemplars?${new URLSearchParams({ query: filledIn(expr, 'by-otlp'), start: String(Date.now() / 1000 - 300), end: String(Date.now() / 1000) }).toString()}`)).json() as { data: Array<{ exemplars: Array<{ labels: Record<string, string> }> }> }))
