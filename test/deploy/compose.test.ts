@@ -1,8 +1,10 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
+import { whyMissing } from '../helpers/deploy-tools.ts'
 import { promtool, whyNoPrometheus } from '../helpers/prometheus.ts'
 
 interface Service {
@@ -19,6 +21,7 @@ interface Service {
 }
 interface Source { uid: string, type: string, url: string, jsonData: any }
 
+const loader = execFileSync('scripts/tools/compose.sh', ['--where'], { encoding: 'utf8' }).trim()
 const read = (path: string): any => parse(readFileSync(path, 'utf8'), { merge: true })
 const compose = read('compose.yaml') as { name: string, services: Record<string, Service>, networks: Record<string, any>, volumes: Record<string, unknown> }
 const services = Object.entries(compose.services)
@@ -27,6 +30,18 @@ const mounts = ({ volumes = [] }: Service): Array<[from: string, to: string, mod
 /** host:port of a URL, with the port that a bare one means. */
 const addressOf = (url: string): string => url.replace(/^\$\{env:\w+:-(.*)\}$/, '$1').replace(/^https?:\/\//, '').replace(/\/.*$/, '')
 const { datasources } = read('observability/grafana/provisioning/datasources/portcullis.yaml') as { datasources: Source[] }
+
+t.test('docker compose would take the file, every profile of it', { skip: whyMissing(existsSync(loader), 'the compose loader is not built; scripts/tools/compose.sh builds it') }, async (t) => {
+  const load = (file: string): { status: number | null, stderr: string } => spawnSync(loader, [file], { encoding: 'utf8' })
+  t.match(load('compose.yaml'), { status: 0 })
+
+  const broken = join(mkdtempSync(join(tmpdir(), 'portcullis-compose-')), 'compose.yaml')
+  t.teardown(() => { rmSync(dirname(broken), { recursive: true }) })
+  for (const [was, is, complaint] of [['cap_drop:', 'cap_dropped:', /cap_dropped/], ['service_healthy', 'service_health', /service_health/], ['loki:/loki', 'loky:/loki', /loky/]] as const) {
+    writeFileSync(broken, readFileSync('compose.yaml', 'utf8').replaceAll(was, is))
+    t.match(load(broken), { status: 1, stderr: complaint })
+  }
+})
 
 t.test('every service is pinned, bounded, without rights, and reachable from this machine alone', async (t) => {
   t.equal('version' in compose, false)
