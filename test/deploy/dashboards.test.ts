@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -94,6 +94,20 @@ t.test('a scrape of the server itself gives every metric the name that it has by
   const [{ metric_relabel_configs: relabels }] = parse(readFileSync('observability/prometheus-scrape.yaml', 'utf8')).scrape_configs
   const relabelled = (name: string): string => (relabels as Array<{ regex: string, replacement: string }>).reduce((name, { regex, replacement }) => name.replace(new RegExp(`^(?:${regex})$`), replacement.replaceAll(/\$\{(\d)\}/g, '$$$1')), name)
   for (const metric of metrics) t.same(namesInPrometheus(metric, false).map(relabelled), namesInPrometheus(metric), metric.name)
+})
+
+t.test('dashboards, rows and panels that a page names exist', async (t) => {
+  const titles = names.map((name) => JSON.parse(textOf(name)) as Dashboard).flatMap(({ title, panels }) => [title.replace('Portcullis / ', ''), ...panels.map((panel) => panel.title)])
+  for (const page of ['docs/observe.md', ...readdirSync('docs/runbooks').map((name) => join('docs/runbooks', name))]) {
+    const named = [...readFileSync(page, 'utf8').matchAll(/(?<!\*)\*([A-Z][^*\n]*)\*(?!\*)/g)].map(([, title]) => title as string).filter((title) => !['Explore', 'Portcullis'].includes(title))
+    for (const title of named) t.ok(titles.some((actual) => actual.startsWith(title)), `${page}: ${title}`)
+  }
+})
+
+t.test('files of deployment that a page names exist', async (t) => {
+  for (const page of ['docs/observe.md', 'compose.yaml', 'observability/prometheus-scrape.yaml']) {
+    for (const [path] of readFileSync(page, 'utf8').matchAll(/(?<![\w./-])(?:charts|collector|observability|test\/deploy|scripts|docs)\/[\w./-]*[\w/]/g)) t.ok(existsSync(path), `${page}: ${path}`)
+  }
 })
 
 /** With repetition: how often a metric is read. */

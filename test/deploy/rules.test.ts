@@ -67,3 +67,8 @@ for (const { alert = '', expr, labels, annotations } of alerts) {
 t.test('there is a runbook for nothing else', async (t) => {
   t.same(readdirSync('docs/runbooks').sort(), alerts.map(({ alert }) => `${alert}.md`).sort())
 })
+
+t.test('docs/observe.md lists every alert with its severity', async (t) => {
+  const listed = [...readFileSync('docs/observe.md', 'utf8').matchAll(/^\| \[(\w+)\]\(runbooks\/\1\.md\) \|.*\| (\w+) \|$/gm)].map(([, alert, severity]) => [alert, severity])
+  t.same(listed.sort(), alerts.map(({ alert, labels }) => [alert, labels?.severity]).sort())
+})
