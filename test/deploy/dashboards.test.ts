@@ -87,6 +87,7 @@ for (const name of names) {
 
 t.test('alerts and rules read metrics that the server has', async (t) => {
   const recorded = rules.flatMap(({ record }) => record ?? [])
+  for (const { expr } of rules) t.ok(metricsIn(expr).length > 0, expr)
   for (const { expr } of rules) for (const metric of metricsIn(expr)) t.ok(known.has(metric) || ofOthers.test(metric) || recorded.includes(metric), metric)
 })
 
