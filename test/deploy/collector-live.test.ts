@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
 import { startCollector, trouble, whyNoCollector } from '../helpers/collector.ts'
 import { sendLogs, sendMetrics, sendSpans } from '../helpers/hand-made-otlp.ts'
@@ -59,4 +61,36 @@ t.test('the gateway keeps whole traces that show trouble, of the others the shar
   await stop()
   t.same(sink.spans().map(({ name }) => name).toSorted(), ['denied', 'failed', 'limited', 'of the failed', 'slow'])
   t.notMatch(log(), trouble)
+})
+
+t.test('CloudWatch gets what was counted since the last time, of histograms too', { skip: whyNoCollector }, async (t) => {
+  const sink = await telemetrySink(t)
+  const { http, stop } = await startCollector(t, 'adot-aws.yaml', { AWS_REGION: 'eu-central-1' }, {
+    processors: { resource_detection: { detectors: ['env'] } },
+    exporters: { 'otlp_http/sink': { endpoint: sink.http } },
+    service: { pipelines: { metrics: { exporters: ['otlp_http/sink'] } } }
+  })
+  for (const count of [2, 5]) await sendMetrics(http, { 'mcp.tool.calls': { tool: 'search_records' } }, { 'mcp.tool.duration': { tool: 'search_records' } }, count)
+  await stop()
+  await sink.stop()
+  t.same([...sink.everything().matchAll(/"asInt":"(\d+)"/g)].map(([, value]) => value), ['2', '3'])
+  t.same([...sink.everything().matchAll(/"count":"(\d+)"/g)].map(([, value]) => value), ['2', '3'])
+})
+
+t.test('spans go to Tempo in the clear, and encrypted to an address that begins with https', { skip: whyNoCollector }, async (t) => {
+  const firstBytes = async (scheme: string): Promise<string> => {
+    const tempo = createServer().listen(0, '127.0.0.1')
+    await once(tempo, 'listening')
+    const { port } = tempo.address() as AddressInfo
+    const connection = once(tempo, 'connection')
+    const { stop } = await startCollector(t, 'otelcol-grafana.yaml', { OTLP_HOST: '127.0.0.1', TEMPO_ENDPOINT: `${scheme}127.0.0.1:${port}` })
+    const [socket] = await connection
+    const [bytes] = await once(socket, 'data')
+    tempo.close()
+    socket.destroy()
+    await stop()
+    return bytes.subarray(0, 3).toString('latin1')
+  }
+  t.equal(await firstBytes(''), 'PRI', 'the preface of HTTP/2')
+  t.equal((await firstBytes('https://')).charCodeAt(0), 0x16, 'a TLS handshake')
 })
