@@ -65,8 +65,7 @@ t.test('the gateway keeps whole traces that show trouble, of the others the shar
 
 t.test('CloudWatch gets what was counted since the last time, of histograms too', { skip: whyNoCollector }, async (t) => {
   const sink = await telemetrySink(t)
-  const { http, stop } = await startCollector(t, 'adot-aws.yaml', { AWS_REGION: 'eu-central-1' }, {
-    processors: { resource_detection: { detectors: ['env'] } },
+  const { http, stop } = await startCollector(t, 'adot-aws.yaml', { AWS_REGION: 'eu-central-1', RESOURCE_DETECTORS: '[env]' }, {
     exporters: { 'otlp_http/sink': { endpoint: sink.http } },
     service: { pipelines: { metrics: { exporters: ['otlp_http/sink'] } } }
   })
