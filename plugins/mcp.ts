@@ -9,7 +9,9 @@ import type { Decision } from '../src/mcp/attempt.ts'
 import { decide, hasBadIds, isStream, isTooComplex, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
 import { refusalAttributes, toHttpError, toWebRequest } from '../src/mcp/http.ts'
 import { describeCause } from '../src/mcp/call-log.ts'
+import { createOperations } from '../src/mcp/operations.ts'
 import { createSdkLane } from '../src/mcp/sdk-lane.ts'
+import { protocolVersion } from '../src/mcp/semconv.ts'
 import { version } from '../src/version.ts'
 
 declare module 'fastify' {
@@ -29,6 +31,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   const { config, tools, drain } = fastify
   const foreign = createHostGuard(config.ALLOWED_HOSTS, config.ALLOWED_ORIGINS)
   const isServed = createAddressCheck(config.HOST)
+  const operations = createOperations(fastify)
   let lane: ReturnType<typeof createSdkLane>
   let haveStreamsEnded = false
 
@@ -87,7 +90,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
       registry: tools,
       callTool: fastify.callTool,
       extensions: fastify.mcp,
-      operations: { ...fastify.metrics, tracer: fastify.tracer },
+      operations,
       onError: (error) => { fastify.log.error({ cause: describeCause(error) }, 'a handler of an extension failed') },
       onRefused: (error) => { fastify.log.debug({ reason: /^Rejected inbound request \(([a-z-]+)\)/.exec(error.message)?.[1] ?? '_OTHER' }, 'request refused by the protocol') }
     })
@@ -101,9 +104,13 @@ const mcp: FastifyPluginAsync = async (fastify) => {
     handler: async (request, reply) => {
       // The request's own 'close' comes when its body has been read; only the reply knows that the client is gone.
       const gone = new AbortController()
-      reply.raw.once('close', () => { if (!reply.raw.writableFinished) gone.abort() })
       const { body, principal, decisions, receivedAt } = request
       if (isStream(body) && haveStreamsEnded) throw new Stopping()
+      const endOfStream = isStream(body) ? operations.begin(body.method, protocolVersion(request.headers['mcp-protocol-version']), body.params?._meta) : undefined
+      reply.raw.once('close', () => {
+        if (!reply.raw.writableFinished) gone.abort()
+        endOfStream?.(reply.statusCode < 400 ? {} : { type: String(reply.statusCode) })
+      })
       const answer = await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions, receivedAt, takeEntry: () => takeEntry(request), oddArguments: takeOddArguments(body) })
       if (isStream(body)) request.countOut() // it ends when the server stops, not before
       return await reply.send(answer)

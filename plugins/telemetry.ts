@@ -4,7 +4,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { isGuest } from '../src/embedding.ts'
 import { logExportFailures } from '../src/export-log.ts'
-import { httpSpans, measure, mendSpan, pathOf } from '../src/http-telemetry.ts'
+import { httpSpans, observeRequest, pathOf } from '../src/http-telemetry.ts'
 import { createMetrics, type Metrics, type Observe } from '../src/metrics.ts'
 import { watchProcess } from '../src/process-metrics.ts'
 import { hasSdk, stopSdk } from '../src/telemetry-sdk.ts'
@@ -46,23 +46,16 @@ const telemetry: FastifyPluginAsync = async (fastify) => {
     for (const stop of observed) stop()
   })
 
-  if (isMeasured) {
-    watchProcess(fastify.observe, metrics)
-    fastify.addHook('onRequest', (request, reply, done) => {
-      measure(metrics, request, reply)
-      done()
-    })
+  if (isMeasured) watchProcess(fastify.observe, metrics)
+  if (traces) {
+    const untraced = new Set(probes.map((path) => `${fastify.prefix}${path}`))
+    await fastify.register(otel, { ...httpSpans, wrapRoutes: true, exposeApi: false, ignoreRoutes: (url) => untraced.has(pathOf(url)) })
   }
-  if (!traces) return
-
-  const untraced = new Set(probes.map((path) => `${fastify.prefix}${path}`))
   fastify.decorateRequest('spanContext', undefined)
-  await fastify.register(otel, { ...httpSpans, wrapRoutes: true, exposeApi: false, ignoreRoutes: (url) => untraced.has(pathOf(url)) })
   fastify.addHook('onRequest', (request, reply, done) => {
-    const span = trace.getActiveSpan()
-    if (span === undefined) return done()
-    mendSpan(span, reply)
-    request.spanContext = context.active()
+    const span = traces ? trace.getActiveSpan() : undefined
+    if (span !== undefined) request.spanContext = context.active()
+    if (traces || isMeasured) observeRequest(request, reply, metrics, span)
     done()
   })
   fastify.addHook('preValidation', ({ spanContext }, _reply, done) => { // reading a body leaves the context behind

@@ -31,39 +31,32 @@ export const httpSpans = {
   }
 }
 
-/**
- * Mends what the tracing plugin does to a span: it marks success as OK, which the convention leaves unset, and never ends
- * the span of a request whose client left.
- */
-export function mendSpan (span: Span, { raw }: FastifyReply): void {
-  span.setStatus = setStatusUnlessOk
-  raw.once('close', () => {
-    if (raw.writableFinished) return
-    span.setAttribute('error.type', clientGone)
-    span.setStatus({ code: SpanStatusCode.ERROR })
-    span.end()
-  })
-}
-
 const clientGone = 'client_disconnect'
 
+/** The tracing plugin marks success as OK, which the convention leaves unset. */
 function setStatusUnlessOk (this: Span, status: SpanStatus): Span {
   return status.code === SpanStatusCode.OK ? this : Object.getPrototypeOf(this).setStatus.call(this, status)
 }
 
-/** Counts and times a request until its answer is out or its client is gone. */
-export function measure ({ httpActive, httpDuration }: Pick<Metrics, 'httpActive' | 'httpDuration'>, { method, protocol, routeOptions }: FastifyRequest, { raw }: FastifyReply): void {
+/**
+ * Counts and times a request until its answer is out or its client is gone, and mends its span: the plugin never ends that
+ * of a request whose client left.
+ */
+export function observeRequest ({ method, protocol, routeOptions }: FastifyRequest, { raw }: FastifyReply, { httpActive, httpDuration }: Pick<Metrics, 'httpActive' | 'httpDuration'>, span?: Span): void {
   const startedAt = performance.now()
   const known = { 'http.request.method': method, 'url.scheme': protocol }
   httpActive.add(1, known)
+  if (span !== undefined) span.setStatus = setStatusUnlessOk
   raw.once('close', () => {
+    const isServed = raw.writableFinished
+    const errorType = isServed ? (raw.statusCode >= 500 ? String(raw.statusCode) : undefined) : clientGone
     httpActive.add(-1, known)
-    const errorType = raw.writableFinished ? (raw.statusCode >= 500 ? String(raw.statusCode) : undefined) : clientGone
     httpDuration.record((performance.now() - startedAt) / 1000, {
       ...known,
       ...routeOptions.url === undefined ? {} : { 'http.route': routeOptions.url },
       ...raw.headersSent ? { 'http.response.status_code': raw.statusCode } : {},
       ...errorType === undefined ? {} : { 'error.type': errorType }
     })
+    if (!isServed) span?.setAttribute('error.type', clientGone).setStatus({ code: SpanStatusCode.ERROR }).end()
   })
 }

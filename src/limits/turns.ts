@@ -1,3 +1,5 @@
+import { AsyncResource } from 'node:async_hooks'
+
 const firstGuessMs = 1
 const patienceMs = 100
 
@@ -31,7 +33,7 @@ export function createTurns (now: () => number = () => performance.now()) {
     /** Calls `go` when it is the caller's turn. */
     wait (caller: string, go: () => void): void {
       const queue = queues.get(caller)
-      const entry = { since: now(), go }
+      const entry = { since: now(), go: AsyncResource.bind(go) } // or it would go on in the context of another request
       if (queue === undefined) queues.set(caller, [entry])
       else queue.push(entry)
       if (++waiting === 1) setImmediate(next)

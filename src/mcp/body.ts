@@ -65,6 +65,6 @@ export function takeOddArguments (body: unknown): Map<unknown, unknown> {
 }
 
 /** Whether the answer is a stream that stays open until one side ends it. */
-export function isStream (body: unknown): boolean {
+export function isStream (body: unknown): body is { method: 'subscriptions/listen', params?: { _meta?: unknown } } {
   return (body as { method?: unknown } | null | undefined)?.method === 'subscriptions/listen'
 }

@@ -8,7 +8,7 @@ import type { Extensions } from './extensions.ts'
 import { hideInternals } from './hide-internals.ts'
 import type { Registry, View } from './registry.ts'
 import type { Client, Notify, Principal } from './tool.ts'
-import { watchOperations, type OperationParts } from './operations.ts'
+import type { Operations } from './operations.ts'
 import { protocolVersion } from './semconv.ts'
 import { traceOf } from './trace-context.ts'
 import { toWire } from './wire.ts'
@@ -34,7 +34,7 @@ export interface SdkLaneOptions {
   registry: Registry
   callTool: CallTool
   extensions: Extensions
-  operations: OperationParts
+  operations: Operations
   /** The protocol refused a request. */
   onRefused: (error: Error) => void
   /** A handler of an extension failed. */
@@ -67,7 +67,7 @@ export function createSdkLane (options: SdkLaneOptions) {
     const view = registry.view(exchange.principal)
     const mcp = extendedOrTold(exchange.principal, era)
     const version = protocolVersion(requestInfo?.headers.get('mcp-protocol-version')) ?? (era === 'legacy' ? DEFAULT_NEGOTIATED_PROTOCOL_VERSION : undefined)
-    watchOperations(mcp, options.operations, version)
+    options.operations.watch(mcp, version)
 
     // The SDK checks Mcp-Param-* headers against what is registered; the tools named in the body are enough for that.
     for (const name of exchange.decisions.keys()) {

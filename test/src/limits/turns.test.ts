@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import t from 'tap'
 import { createTurns } from '../../../src/limits/turns.ts'
 
@@ -46,4 +47,13 @@ t.test('the wait that is expected follows the pace, and is short for whoever ask
   t.ok(expectedWait('quiet') <= 1, String(expectedWait('quiet')))
   await afterImmediates(101)
   t.equal(expectedWait('flood'), 0)
+})
+
+t.test('each goes on in its own context', async (t) => {
+  const turns = createTurns()
+  const request = new AsyncLocalStorage<number>()
+  const seen = await Promise.all([1, 2, 3].map(async (id) => await new Promise((resolve) => {
+    request.run(id, () => { turns.wait('a', () => { resolve(request.getStore()) }) })
+  })))
+  t.same(seen, [1, 2, 3])
 })
