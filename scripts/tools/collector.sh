@@ -19,4 +19,5 @@ env GOTOOLCHAIN=local CGO_ENABLED=0 dist.output_path="$work/otelcol" \
   go run "$ocb" --config=collector/builder/full.yaml --skip-strict-versioning=false > "$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
 mv "$work/otelcol/otelcol" "$collector" # last: what was interrupted is not there
 find "$cache/bin" -name 'otelcol-*' -mtime +30 -delete
+find "$cache" -maxdepth 1 -name 'collector-build-*' -mmin +120 -exec rm -rf {} + # of builds that were killed
 echo "$collector"

@@ -25,7 +25,8 @@ const mistakes: Array<[what: string, file: string, from: string | RegExp, to: st
   ['a batch before sampling', 'adot-aws.yaml', /resource, batch\]\n {6}exporters: \[awsxray/, 'batch, resource, tail_sampling]\n      exporters: [awsxray', 'pipeline traces batches before it samples'],
   ['an exporter by its old name', 'otelcol-gateway.yaml', /otlp_http\/backend/g, 'otlphttp/backend', 'exporters: otlphttp/backend is called otlp_http today'],
   ['a connector by its old name', 'otelcol-grafana.yaml', /span_metrics/g, 'spanmetrics', 'connectors: spanmetrics is called span_metrics today'],
-  ['a processor by its old name', 'adot-aws.yaml', /resource_detection/g, 'resourcedetection', 'processors: resourcedetection is called resource_detection today'],
+  ['a processor by its old name', 'otelcol-gateway.yaml', /tail_sampling/g, 'resourcedetection', 'processors: resourcedetection is called resource_detection today'],
+  ['a name that ADOT has dropped', 'adot-aws.yaml', /resource_detection/g, 'resourcedetection', 'processors: the AWS distribution has no resourcedetection'],
   ['zpages for everybody', 'otelcol-local.yaml', 'localhost:55679', '0.0.0.0:55679', 'extension zpages can be reached from outside'],
   ['zpages where a variable says', 'otelcol-local.yaml', 'localhost:55679', `${variable('env:HOST:-localhost')}:55679`, 'extension zpages can be reached from outside'],
   ['health for everybody', 'otelcol-grafana.yaml', 'HEALTH_HOST:-localhost', 'HEALTH_HOST:-0.0.0.0', 'extension health_check can be reached from outside'],
@@ -59,15 +60,13 @@ t.test('the README knows every variable, and no other, and every file', async (t
 })
 
 interface Part { gomod: string, import?: string }
-t.test('the checked collector is the small one and the stand-ins, every part of one version', async (t) => {
-  const { dist: lightDist, ...light } = parse(read('builder/light.yaml'))
-  const { dist: fullDist, ...full } = parse(read('builder/full.yaml'))
-  const isStandIn = ({ gomod }: Part): boolean => gomod.startsWith('portcullis.local/')
-  const parts = Object.values<Part[]>(full).flat()
-  t.same(Object.fromEntries(Object.entries<Part[]>(full).map(([kind, parts]) => [kind, parts.filter((part) => !isStandIn(part))])), light)
-  t.same(parts.filter(isStandIn).map(({ import: path }) => path?.split('/').at(-1)).toSorted(), ['awsemfexporter', 'datadogconnector', 'datadogexporter'])
-  t.equal(fullDist.version, lightDist.version)
-  for (const { gomod } of parts.filter((part) => !isStandIn(part))) {
-    t.equal(gomod.split(' ')[1], gomod.includes('/confmap/') ? 'v1.65.0' : `v${fullDist.version}`, gomod)
-  }
+t.test('the checked collector is the small one, what is ADOT\'s, and the stand-ins, each part of the version of its distribution', async (t) => {
+  const { dist: { version }, ...small } = parse(read('builder/light.yaml'))
+  const { dist, ...checked } = parse(read('builder/full.yaml'))
+  const parts = (manifest: Record<string, Part[]>): string[] => Object.entries(manifest).flatMap(([kind, parts]) => parts.map(({ gomod, import: path = gomod }) => `${kind} ${path}`))
+  const versionOf = (part: string): string | undefined => part.split(' ')[2]
+  t.same(parts(checked).filter((part) => !parts(small).includes(part)).map((part) => part.split('/').at(-1)).toSorted(), ['awsemfexporter', 'cumulativetodeltaprocessor v0.156.0', 'datadogconnector', 'datadogexporter'])
+  t.same(parts(small).filter((part) => !parts(checked).includes(part)), [])
+  t.equal(dist.version, version)
+  for (const part of parts(small)) t.equal(versionOf(part), part.startsWith('providers') ? 'v1.65.0' : `v${version}`, part)
 })

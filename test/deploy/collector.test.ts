@@ -2,13 +2,10 @@ import t from 'tap'
 import { startCollector, trouble, validate, whyNoCollector } from '../helpers/collector.ts'
 
 const required = { AWS_REGION: 'eu-central-1', DD_API_KEY: '0'.repeat(32) }
-/** The third detector, eks, wants a cluster before it validates. */
-const outsideEks = 'yaml:processors::resource_detection::detectors: [env, ec2]'
-const overlays: Record<string, string[]> = { 'adot-aws.yaml': [outsideEks] }
 const files = ['adot-aws.yaml', 'otelcol-datadog.yaml', 'otelcol-gateway.yaml', 'otelcol-grafana.yaml', 'otelcol-local.yaml']
 
 t.test('a real collector takes every file', { skip: whyNoCollector }, async (t) => {
-  for (const file of files) t.same(validate(file, required, ...overlays[file] ?? []), { ok: true, output: '' }, file)
+  for (const file of files) t.same(validate(file, required), { ok: true, output: '' }, file)
 })
 
 const refused: Array<[what: string, file: string, overlay: string, message: RegExp]> = [
@@ -24,7 +21,7 @@ const refused: Array<[what: string, file: string, overlay: string, message: RegE
 ]
 for (const [what, file, overlay, message] of refused) {
   t.test(`it refuses ${what}`, { skip: whyNoCollector }, async (t) => {
-    const { ok, output } = validate(file, required, ...overlays[file] ?? [], `yaml:${overlay}`)
+    const { ok, output } = validate(file, required, `yaml:${overlay}`)
     t.notOk(ok)
     t.match(output, message)
   })
@@ -32,18 +29,18 @@ for (const [what, file, overlay, message] of refused) {
 
 t.test('it refuses what needs a variable that is not set', { skip: whyNoCollector }, async (t) => {
   t.match(validate('otelcol-datadog.yaml'), { ok: false, output: /api\.key is empty/ })
-  t.match(validate('adot-aws.yaml', {}, outsideEks), { ok: false, output: /region is empty/ })
+  t.match(validate('adot-aws.yaml'), { ok: false, output: /region is empty/ })
+  t.match(validate('adot-aws.yaml', { ...required, RESOURCE_DETECTORS: '[env, eks, ec2]' }), { ok: false, output: /KUBERNETES_SERVICE_HOST/ }, 'and the detector of EKS outside a cluster')
 })
 
 // What validate says nothing of: what runs below and in collector-live.test.ts is there for it.
 t.test('every file starts, and says nothing of yesterday', { skip: whyNoCollector }, async (t) => {
   const overlay = (file: string): Record<string, any> => ({
-    ...file === 'adot-aws.yaml' ? { processors: { resource_detection: { detectors: ['env'] } } } : {}, // no metadata service here
     ...file === 'otelcol-gateway.yaml' ? { receivers: { 'otlp/peers': { protocols: { grpc: { endpoint: '127.0.0.1:0' } } } } } : {},
     ...file === 'otelcol-local.yaml' ? { exporters: { file: { path: '/dev/null', rotation: null } }, service: { extensions: ['health_check'] } } : {}
   })
   for (const file of files) {
-    const { log, stop } = await startCollector(t, file, { ...required, GATEWAY_SERVICE: '127.0.0.1' }, overlay(file))
+    const { log, stop } = await startCollector(t, file, { ...required, GATEWAY_SERVICE: '127.0.0.1', RESOURCE_DETECTORS: '[env]' }, overlay(file))
     await stop()
     t.notMatch(log(), trouble, file)
   }

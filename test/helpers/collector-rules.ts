@@ -50,7 +50,7 @@ const batchLast: Rule = (config) => pipelinesOf(config).flatMap(([name, { proces
 
 const renamed: Partial<Record<Kind, Record<string, string>>> = {
   receivers: { filelog: 'file_log' },
-  processors: { resourcedetection: 'resource_detection', k8sattributes: 'k8s_attributes', metricstransform: 'metrics_transform' },
+  processors: { resourcedetection: 'resource_detection', k8sattributes: 'k8s_attributes', metricstransform: 'metrics_transform', cumulativetodelta: 'cumulative_to_delta' },
   exporters: { otlp: 'otlp_grpc', otlphttp: 'otlp_http', prometheusremotewrite: 'prometheus_remote_write', loadbalancing: 'load_balancing', logging: 'debug' },
   connectors: { spanmetrics: 'span_metrics' }
 }
@@ -108,19 +108,19 @@ const adot: Record<Kind, string[]> = {
   connectors: [],
   extensions: ['health_check', 'pprof', 'zpages', 'sigv4auth', 'ecs_observer', 'awsproxy', 'file_storage']
 }
-/** What the AWS distribution has (v0.49.0). */
+/** What the AWS distribution has, and calls it (v0.49.0, of collector 0.156). */
 const inAdot: Rule = (config) => kinds.flatMap((kind) => idsOf(config, kind)
   .filter((id) => !adot[kind].includes(typeOf(id)))
   .map((id) => `${kind}: the AWS distribution has no ${typeOf(id)}`))
 
 const bareVariables: Rule = (_config, text) => [...text.matchAll(/\$\{(?!env:)[^}]*\}/g)].map(([whole]) => `${whole} is not \${env:NAME}`)
 
-const everywhere: Rule[] = [references, limiterFirst, batchLast, namesOfToday, loopback, queueAndRetry, resourceKeys, plaintext, selfMetrics, bareVariables]
+const everywhere: Rule[] = [references, limiterFirst, batchLast, loopback, queueAndRetry, resourceKeys, plaintext, selfMetrics, bareVariables]
 
 /** What is wrong with a collector's file, by the rules of this folder. */
 export function complaints (text: string, distribution: 'adot' | 'any' = 'any'): string[] {
   const config = parse(text) as CollectorConfig
-  return [...everywhere, ...distribution === 'adot' ? [inAdot] : []].flatMap((rule) => rule(config, text))
+  return [...everywhere, distribution === 'adot' ? inAdot : namesOfToday].flatMap((rule) => rule(config, text))
 }
 
 /** The variables a file reads. */

@@ -4,6 +4,7 @@ type Attributes = Record<string, string>
 interface SentSpan { name: string, traceId?: string, attributes?: Attributes, isError?: boolean, ms?: number }
 
 const now = (): bigint => BigInt(Date.now()) * 1_000_000n
+const started = String(now())
 const keyValues = (attributes: Attributes): unknown[] => Object.entries(attributes).map(([key, stringValue]) => ({ key, value: { stringValue } }))
 const resourceOf = (attributes: Attributes): unknown => ({ attributes: keyValues({ 'service.name': 'hand-made', 'service.instance.id': '1', ...attributes }) })
 
@@ -38,16 +39,12 @@ export async function sendLogs (http: string, texts: string[]): Promise<void> {
   await send(http, 'logs', { resourceLogs: [{ resource: resourceOf({}), scopeLogs: [{ logRecords: texts.map((stringValue) => ({ timeUnixNano: String(now()), body: { stringValue } })) }] }] })
 }
 
-/** Counters that stand at 1, likewise. */
-export async function sendMetrics (http: string, counters: Record<string, Attributes>): Promise<void> {
-  await send(http, 'metrics', {
-    resourceMetrics: [{
-      resource: resourceOf({}),
-      scopeMetrics: [{
-        metrics: Object.entries(counters).map(([name, attributes]) => ({
-          name, sum: { aggregationTemporality: 2, isMonotonic: true, dataPoints: [{ asInt: '1', startTimeUnixNano: String(now()), timeUnixNano: String(now()), attributes: keyValues(attributes) }] }
-        }))
-      }]
-    }]
-  })
+/** Cumulative counters and histograms that stand at `count`, likewise. */
+export async function sendMetrics (http: string, counters: Record<string, Attributes>, histograms: Record<string, Attributes> = {}, count = 1): Promise<void> {
+  const point = (attributes: Attributes): object => ({ startTimeUnixNano: started, timeUnixNano: String(now()), attributes: keyValues(attributes) })
+  const metrics = [
+    ...Object.entries(counters).map(([name, attributes]) => ({ name, sum: { aggregationTemporality: 2, isMonotonic: true, dataPoints: [{ ...point(attributes), asInt: String(count) }] } })),
+    ...Object.entries(histograms).map(([name, attributes]) => ({ name, histogram: { aggregationTemporality: 2, dataPoints: [{ ...point(attributes), count: String(count), sum: count, bucketCounts: [String(count), '0'], explicitBounds: [10] }] } }))
+  ]
+  await send(http, 'metrics', { resourceMetrics: [{ resource: resourceOf({}), scopeMetrics: [{ metrics }] }] })
 }
