@@ -29,7 +29,7 @@ export async function exercisedServer (t: Test, env: Record<string, string>): Pr
   const allowlist = allowlistFile(t, policy)
   const server = await startedServer(t, out, {
     cwd: workingDirectory(t),
-    env: { DATABASE_URL: await migratedDatabase(t), API_KEY: key, ALLOWLIST_PATH: allowlist, DB_POOL_MIN: '2', DB_POOL_MAX: '2', DB_ACQUIRE_TIMEOUT_MS: '50', CALL_CONCURRENCY: '8', CALL_QUEUE: '4', ...env }
+    env: { DATABASE_URL: await migratedDatabase(t), API_KEY: key, ALLOWLIST_PATH: allowlist, DB_POOL_MIN: '1', DB_POOL_MAX: '2', DB_ACQUIRE_TIMEOUT_MS: '1000', CALL_CONCURRENCY: '8', CALL_QUEUE: '4', ...env }
   })
 
   async function ask (method: string, params: object, { credential = key, signal }: { credential?: string, signal?: AbortSignal } = {}): Promise<number> {

@@ -21,9 +21,10 @@ export function promtool (...args: string[]): Run {
 export interface Series { metric: Record<string, string>, value: [at: number, value: string] }
 
 export interface Prometheus {
-  url: string
   /** The answer of an instant query; throws on an expression that can't be parsed. */
   query: (expr: string) => Promise<Series[]>
+  /** The traces that the exemplars of an expression's series lead to. */
+  traceIdsOf: (expr: string) => Promise<string[]>
 }
 
 /** A Prometheus with that configuration and its data in a folder that goes with the test. */
@@ -45,13 +46,17 @@ export async function prometheus (t: Test, config: string): Promise<Prometheus> 
     if (child.exitCode !== null) throw new Error(`prometheus ended:\n${log}`)
   }
 
-  const url = `http://${address}`
+  async function ask<Data> (what: string, form: Record<string, string>): Promise<Data> {
+    const answer = await (await fetch(`http://${address}/api/v1/${what}`, { method: 'POST', body: new URLSearchParams(form) })).json() as { status: string, error?: string, data: Data }
+    if (answer.status !== 'success') throw new Error(`${answer.error}\nin ${form.query}`)
+    return answer.data
+  }
+
   return {
-    url,
-    query: async (expr) => {
-      const answer = await (await fetch(`${url}/api/v1/query`, { method: 'POST', body: new URLSearchParams({ query: expr }) })).json() as { status: string, error?: string, data: { resultType: string, result: Series[] } }
-      if (answer.status !== 'success') throw new Error(`${answer.error}\nin ${expr}`)
-      return answer.data.result
+    query: async (query) => (await ask<{ result: Series[] }>('query', { query })).result,
+    traceIdsOf: async (query) => {
+      const found = await ask<Array<{ exemplars: Array<{ labels: Record<string, string> }> }>>('query_exemplars', { query, start: '0', end: String(Date.now() / 1000 + 1) })
+      return found.flatMap(({ exemplars }) => exemplars.map(({ labels }) => String(labels.trace_id)))
     }
   }
 }
