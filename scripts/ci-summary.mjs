@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 
-// node scripts/ci-summary.mjs REPORT [FAILED STEP...]: adds tap's assertions and the failed steps up to one last line.
-const [report, ...failedSteps] = process.argv.slice(2)
-const totals = readFileSync(report, 'utf8').match(/^# \{ total: .*\}$/gm)?.at(-1) ?? ''
-const count = (name) => Number(totals.match(new RegExp(`${name}: (\\d+)`))?.[1] ?? 0)
+// node scripts/ci-summary.mjs FOLDER [FAILED STEP...]: adds the assertions of tap's reports and the failed steps up to one last line.
+const [folder, ...failedSteps] = process.argv.slice(2)
+const reports = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8').match(/^# \{ total: .*\}$/gm)?.at(-1) ?? '')
+const count = (name) => reports.reduce((sum, totals) => sum + Number(totals.match(new RegExp(`${name}: (\\d+)`))?.[1] ?? 0), 0)
 
 if (failedSteps.length > 0) console.log(`failed: ${failedSteps.join(', ')}`)
 const skipped = count('skip') + count('todo')

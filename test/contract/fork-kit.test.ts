@@ -22,9 +22,9 @@ t.test('AGENTS.md has at most 25 lines', async (t) => {
   t.ok(read('AGENTS.md').trimEnd().split('\n').length <= 25)
 })
 
-t.test('each test file runs in exactly one of unit and integration', async (t) => {
+t.test('each test file runs in exactly one of unit, integration and deploy', async (t) => {
   const foldersOf = (script: string): string[] => (scripts[script] ?? '').split(' ').slice(1)
-  const runs = [...foldersOf('test:unit'), ...foldersOf('test:integration')]
+  const runs = [...foldersOf('test:unit'), ...foldersOf('test:integration'), ...foldersOf('test:deploy')]
   const files = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts')).map((name) => join('test', name))
   for (const file of files) t.equal(runs.filter((folder) => file.startsWith(`${folder}/`)).length, 1, file)
   for (const folder of runs) t.ok(files.some((file) => file.startsWith(`${folder}/`)), `${folder} holds a test`)
