@@ -37,6 +37,7 @@ const allowlist: FastifyPluginAsync = async (fastify) => {
   } satisfies Allowlist)
 
   const { policyReloads } = fastify.metrics
+  for (const outcome of ['ok', 'error'] as const) policyReloads.add(0, { policy: 'allowlist', outcome })
   let stop = (): void => {}
   fastify.addHook('onReady', async () => {
     refuseUnmatched(fastify, current, path)

@@ -70,6 +70,7 @@ async function followKeys (fastify: FastifyInstance, path: string): Promise<{ cu
   fastify.log.info({ path, keys: ring.current.size }, 'API keys loaded')
 
   const { policyReloads } = fastify.metrics
+  for (const outcome of ['ok', 'error'] as const) policyReloads.add(0, { policy: 'api_keys', outcome })
   const stop = followFile({
     path,
     intervalMs: lookEveryMs,

@@ -7,7 +7,7 @@ import { createHostGuard, splitList } from '../src/hosts.ts'
 import type { Entry } from '../src/limits/stage.ts'
 import type { Decision } from '../src/mcp/attempt.ts'
 import { decide, hasBadIds, isStream, isTooComplex, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
-import { refusalAttributes, toHttpError, toWebRequest } from '../src/mcp/http.ts'
+import { refusalAttributes, refusalReasons, toHttpError, toWebRequest } from '../src/mcp/http.ts'
 import { describeCause } from '../src/mcp/call-log.ts'
 import { createOperations } from '../src/mcp/operations.ts'
 import { createSdkLane } from '../src/mcp/sdk-lane.ts'
@@ -32,6 +32,7 @@ const mcp: FastifyPluginAsync = async (fastify) => {
   const foreign = createHostGuard(config.ALLOWED_HOSTS, config.ALLOWED_ORIGINS)
   const isServed = createAddressCheck(config.HOST)
   const operations = createOperations(fastify)
+  for (const reason of refusalReasons) fastify.metrics.requestsRefused.add(0, reason) // a rate that begins at one would miss the first
   let lane: ReturnType<typeof createSdkLane>
   let haveStreamsEnded = false
 

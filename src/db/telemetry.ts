@@ -25,6 +25,7 @@ const sqlState = /^[0-9A-Z]{5}$/
 export function createDbTelemetry ({ metrics: { dbDuration, dbWait, dbTimeouts }, tracer }: DbTelemetryParts, poolName: string): DbTelemetry {
   const pool: Attributes = { 'db.client.connection.pool.name': poolName }
   const ends = new Map<string, Attributes>()
+  dbTimeouts.add(0, pool) // a rate that begins at one would miss the first
 
   function attributesOf (operation: string, error?: string): Attributes {
     const key = error === undefined ? operation : `${operation} ${error}`

@@ -35,16 +35,19 @@ export function toHttpError (error: FastifyError): HttpError {
   return status < 500 ? answer(invalidRequest, 'The request is not valid') : answer(internalError, 'Internal error')
 }
 
-const ofParser: Readonly<Record<string, string>> = { FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large', FST_ERR_CTP_INVALID_MEDIA_TYPE: 'media_type', FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'content_length' }
-const reasons = new Map<string, { reason: string }>()
+const reasonOf: Readonly<Record<string, { reason: string }>> = Object.fromEntries([
+  ['FST_ERR_CTP_BODY_TOO_LARGE', 'body_too_large'], ['FST_ERR_CTP_INVALID_MEDIA_TYPE', 'media_type'], ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', 'content_length'], ['MCP_SCOPE_INSUFFICIENT', 'insufficient_scope'],
+  ...['UNAUTHENTICATED', 'CREDENTIALS_MALFORMED', 'ISSUER_UNAVAILABLE', 'ADDRESS_NOT_SERVED', 'FOREIGN_HOST', 'TOO_MANY_REQUESTS', 'OVERLOADED', 'STOPPING', 'BODY_ENCODED', 'BATCH_REFUSED', 'BATCH_TOO_LARGE', 'IDS_REFUSED', 'BODY_TOO_COMPLEX', 'CLIENT_GONE'].map((code) => [`MCP_${code}`, code.toLowerCase()])
+].map(([code, reason]) => [code, { reason }]))
+const invalid = { reason: 'invalid' }
+const failed = { reason: 'error' }
 
-/** Why a request was refused, for metrics: made from the codes of errors, of which there are few. */
-export function refusalAttributes ({ code = '', statusCode = 500 }: FastifyError): { reason: string } {
-  const known = reasons.get(code)
-  if (known !== undefined) return known
-  const made = { reason: code.startsWith('MCP_') ? code.slice(4).toLowerCase() : ofParser[code] ?? (statusCode < 500 ? 'invalid' : 'error') }
-  if (made.reason !== 'error' && made.reason !== 'invalid') reasons.set(code, made)
-  return made
+/** Every reason for which a request is refused whole, as attributes of metrics. */
+export const refusalReasons: ReadonlyArray<{ reason: string }> = [...Object.values(reasonOf), invalid, failed]
+
+/** Why a request was refused. */
+export function refusalAttributes ({ code, statusCode = 500 }: FastifyError): { reason: string } {
+  return reasonOf[code] ?? (statusCode < 500 ? invalid : failed)
 }
 
 /** Credentials end at the door: what is registered on the protocol server sees the principal, not how it proved itself. */

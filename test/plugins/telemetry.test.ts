@@ -6,6 +6,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import noDatabase from '../../plugins/no-database.ts'
 import app from '../../src/app.ts'
+import { refusalReasons } from '../../src/mcp/http.ts'
 import { catalogue, type Metric } from '../../src/metrics.ts'
 import { allowing } from '../helpers/allowlist.ts'
 import { buildApp } from '../helpers/build-app.ts'
@@ -17,6 +18,7 @@ import { collecting, type Measured } from '../helpers/telemetry.ts'
 const trace = { id: '0af7651916cd43dd8448eb211c80319c', span: 'b7ad6b7169203331' }
 const isCall = ({ name }: { name: string }): boolean => name.startsWith('tools/call')
 const isHttp = ({ name }: { name: string }): boolean => name === 'POST /mcp'
+const counted = (points: Measured[]): unknown[] => points.filter(({ value }) => value > 0).map(({ attributes, value }) => [attributes.reason, value])
 const own = (points: Measured[]): Measured[] => points.filter(({ attributes }) => attributes['http.route'] === '/mcp')
 
 t.test('without a context in _meta the call is below the request that carried it', async (t) => {
@@ -68,7 +70,7 @@ t.test('a server that sheds is an error, with no text of it', async (t) => {
   await (await listening(app))(rpcRequest('tools/list'))
   t.match(await collected.untilSpan(isHttp), { status: { code: SpanStatusCode.ERROR, message: undefined }, events: [], attributes: { 'http.response.status_code': 503, 'error.type': '503' } })
   t.match(own(await collected.points('http.server.request.duration')), [{ attributes: { 'error.type': '503' } }])
-  t.match(await collected.points('portcullis.requests.refused'), [{ value: 1, attributes: { reason: 'overloaded' } }])
+  t.match(counted(await collected.points('portcullis.requests.refused')), [['overloaded', 1]])
 })
 
 t.test('a client that leaves ends the span of its request and of its call', async (t) => {
@@ -163,7 +165,8 @@ t.test('refusals, reloads, what waits and what runs are measured', async (t) => 
   await app.inject({ method: 'POST', url: '/mcp', headers: { ...rpcRequest('tools/list').headers, 'content-type': 'text/plain' }, payload: 'x' })
   await client.call('test_ok')
   app.metrics.policyReloads.add(1, { policy: 'allowlist', outcome: 'ok' })
-  t.same((await collected.points('portcullis.requests.refused')).map(({ attributes }) => attributes.reason), ['foreign_host', 'media_type'])
+  t.same(counted(await collected.points('portcullis.requests.refused')).sort(), [['foreign_host', 1], ['media_type', 1]])
+  t.equal((await collected.points('portcullis.requests.refused')).length, refusalReasons.length, 'the rest stand at zero')
   t.match(await collected.points('portcullis.calls.queue.duration'), [{ value: { count: 1 }, attributes: { tool: 'test_ok' } }])
   for (const name of ['portcullis.calls.active', 'portcullis.calls.queued']) t.match(await collected.points(name), [{ value: 0 }], name)
 })
