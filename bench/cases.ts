@@ -46,6 +46,8 @@ export function casesOn (recordIds: string[]): Case[] {
     { name: 'bare', title: 'bare Fastify route, echo', server: 'bare', baselines: [], times: baselineTimes, requests: [modernEcho] },
     { name: 'echo', title: 'tools/call echo', server: 'four', baselines: ['bare'], requests: [modernEcho] },
     { name: 'echo-legacy', title: 'tools/call echo, 2025-11-25 client', server: 'four', baselines: ['bare'], requests: [legacyEcho] },
+    { name: 'echo-metered', title: 'tools/call echo, metrics sent to a collector', server: 'metered', baselines: ['bare', 'echo'], requests: [modernEcho] },
+    { name: 'echo-traced', title: 'the same with traces and logs, all sampled', server: 'traced', baselines: ['bare', 'echo'], requests: [modernEcho] },
     { name: 'echo-150', title: 'tools/call echo, 150 tools', server: 'many', baselines: ['bare'], requests: [modernEcho] },
     { name: 'list-4', title: 'tools/list, 4 tools', server: 'four', baselines: ['bare'], requests: [listOf(4)] },
     { name: 'list-150', title: 'tools/list, 150 tools', server: 'many', baselines: ['bare'], requests: [listOf(150)] },

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { processEnvironment } from '../config/load.ts'
 import { BenchFailed } from './failure.ts'
 
 export interface ServerProcess {
@@ -11,8 +12,9 @@ export interface ServerProcess {
 }
 
 /** Starts a program of `bench/programs/` as a process of its own. Its log goes to the null device: written, kept nowhere. */
-export async function startServer (program: string, options: object): Promise<ServerProcess> {
-  const child = fork(join(import.meta.dirname, 'programs', `${program}.js`), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+export async function startServer (program: string, options: object, { preload = false, env = {} }: { preload?: boolean, env?: Record<string, string> } = {}): Promise<ServerProcess> {
+  const execArgv = preload ? ['--import', join(import.meta.dirname, '../src/instrumentation.js')] : []
+  const child = fork(join(import.meta.dirname, 'programs', `${program}.js`), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv, env: { ...processEnvironment(), ...env } })
   const exit = once(child, 'exit')
   const died = exit.then(([code, signal]) => { throw new BenchFailed(`the server ${program} ended by itself (${signal ?? `exit code ${code}`})`) })
   died.catch(() => {}) // heard by whoever asks next

@@ -38,7 +38,7 @@ const telemetry: FastifyPluginAsync = async (fastify) => {
   fastify.decorate('tracer', traces ? trace.getTracer('portcullis', version) : undefined)
   if ((traces || isMeasured || logs) && !hasSdk() && !isGuest(fastify)) log.warn('telemetry is on, but nothing collects it: start with node --import ./dist/src/instrumentation.js')
 
-  const failures = hasSdk() ? logExportFailures(log, config.OTEL_METRIC_EXPORT_INTERVAL) : undefined
+  const failures = hasSdk() && config.OTEL_LOG_LEVEL === undefined ? logExportFailures(log, config.OTEL_METRIC_EXPORT_INTERVAL) : undefined
   fastify.addHook('onClose', async () => {
     const { drain } = fastify as Partial<typeof fastify> // a boot that failed has none
     await stopSdk(Math.min(flushMs, drain?.msUntil(1) ?? flushMs))

@@ -41,5 +41,5 @@ export async function stopSdk (deadlineMs: number): Promise<void> {
   if (sdk === undefined) return
   const stopping = sdk.shutdown()
   sdk = undefined
-  await within(deadlineMs, stopping.catch(() => {}))
+  await within(deadlineMs, stopping).catch(() => {})
 }

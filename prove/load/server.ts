@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { processEnvironment } from '../../config/load.ts'
 import { newKey } from '../../src/api-keys.ts'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded-postgres/index.ts'
 import { migrate } from '../../src/migrate.ts'
@@ -37,7 +38,9 @@ export async function withServer (callers: number, env: Record<string, string>, 
   const ownerUrl = await postgres.database('load')
   await migrate(ownerUrl)
   const databaseUrl = await postgres.server('load', 30_000)
-  const child = fork(join(import.meta.dirname, 'program.js'), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: ['--expose-gc'] })
+  const telemetry = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('OTEL_')))
+  const preload = Object.keys(telemetry).length === 0 ? [] : ['--import', join(import.meta.dirname, '../../src/instrumentation.js')]
+  const child = fork(join(import.meta.dirname, 'program.js'), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: ['--expose-gc', ...preload], env: { ...processEnvironment(), ...telemetry } })
   const exit = once(child, 'exit')
   try {
     child.send({ env: { DATABASE_URL: await between(databaseUrl), MIGRATION_DATABASE_URL: ownerUrl, API_KEYS_FILE: join(folder, 'keys'), ALLOWLIST_PATH: join(folder, 'allowlist.yaml'), ...env } })
