@@ -14,7 +14,7 @@ command -v go > /dev/null || { echo 'the collector is not built: go is not insta
 mkdir -p "$cache/bin"
 work=$(mktemp -d "$cache/collector-build-XXXXXX")
 trap 'rm -rf "$work"' EXIT
-echo "building the collector: minutes, and 3 GB of memory, unless Go has it in its own cache" >&2
+echo "building the collector: minutes, 4 GB of memory and 4 of disk, unless Go has it in its own cache" >&2
 env GOTOOLCHAIN=local CGO_ENABLED=0 dist.output_path="$work/otelcol" \
   go run "$ocb" --config=collector/builder/full.yaml --skip-strict-versioning=false > "$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
 mv "$work/otelcol/otelcol" "$collector" # last: what was interrupted is not there
