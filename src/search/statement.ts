@@ -53,6 +53,9 @@ export const rankedMatches = 200
 /** Where fewer are found by walking, the index finds them all. */
 const rankedAtLeast = 20
 
+/** True, and nothing that runs in parallel: starting workers takes longer than a page, and takes the processors from other calls. */
+const alone = sql`pg_backend_pid() > 0`
+
 /** What the next page has to know of this row. */
 export function positionOf ({ created_at: createdAt, id, rank, newest_at: newestAt, newest_id: newestId }: Found): string[] {
   return [createdAt, id, rank, newestAt, newestId].filter((part) => part !== null)
@@ -76,7 +79,7 @@ export function searchStatement (table: SearchedTable, search: Search): Sql {
   const canGather = isIndexed || (query === '' && filters.length > 1)
 
   const within = order === 'rank' ? upTo(after) : before(after)
-  const newestFirst = sql`from ${from} where ${filters[0] ?? sql`true`} and ${within} order by created_at desc, id desc`
+  const newestFirst = sql`from ${from} where ${filters[0] ?? sql`true`} and ${within} and ${alone} order by created_at desc, id desc`
   const needed = order === 'rank' ? rankedAtLeast : limit + offset + 1
   const collected = order === 'rank' ? rankedMatches : needed
   const skipped = order === 'rank' ? 0 : offset // ranked are the same matches on every page
@@ -102,9 +105,9 @@ export function searchStatement (table: SearchedTable, search: Search): Sql {
       select *, is_few or (${canGather} and not is_enough and not is_all) as is_gathered
       from (select *, not is_few and not is_enough and not exists (select ${newestFirst} offset ${walked} limit 1) as is_all from counted) walk
     ), gathered as materialized (
-      select created_at, id from ${from} where ${matches} and coalesce(${fits}, false) and (select is_gathered and is_text_rarer from way)
+      select created_at, id from ${from} where ${matches} and coalesce(${fits}, false) and (select is_gathered and is_text_rarer from way) and ${alone}
       union all
-      select created_at, id from ${from} where coalesce(${matches}, false) and ${fits} and (select is_gathered and not is_text_rarer from way)
+      select created_at, id from ${from} where coalesce(${matches}, false) and ${fits} and (select is_gathered and not is_text_rarer from way) and ${alone}
     ), found as (
       select created_at, id from walked where (select not is_gathered from way)
       union all

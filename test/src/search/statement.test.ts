@@ -3,6 +3,7 @@ import t from 'tap'
 import { positionOf, searchStatement, type Found, type Search, type SearchedTable } from '../../../src/search/statement.ts'
 import { seed } from '../../../src/seed.ts'
 import { containing } from '../../../src/sql.ts'
+import { sql } from '../../../src/sql.ts'
 import { planOf, ranNodes, type PlanNode } from '../../helpers/plan.ts'
 import { migratedDatabase } from '../../helpers/postgres.ts'
 
@@ -93,6 +94,13 @@ t.test('search over a table that is too large to read', async (t) => {
       const plans = await Promise.all(terms.filter((term) => term.length > 2).map(async (query) => await planOf(client, searchStatement(records, search(query, rest)))))
       t.equal(new Set(plans).size, 1)
     }
+  })
+
+  await t.test('no part of it runs in parallel, however cheap that were', async (t) => {
+    await client.query('set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0; set min_parallel_index_scan_size = 0')
+    t.match(await planOf(client, sql`select count(*) from records where description ilike ${'%sample%'}`), /Gather/, 'others would')
+    for (const rest of [{}, ...filters.map((filters) => ({ filters })), { after: await half() }, { order: 'rank' as const }]) t.notMatch(await planOf(client, searchStatement(records, search('glacier', rest))), /Gather|Parallel/, JSON.stringify(rest))
+    await client.query('reset parallel_setup_cost; reset parallel_tuple_cost; reset min_parallel_table_scan_size; reset min_parallel_index_scan_size')
   })
 
   await t.test('never reads the table from end to end', async (t) => {
