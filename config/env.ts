@@ -17,7 +17,7 @@ const bytes = (minimum: number, maximum: number, fallback: number, description: 
   Type.Integer({ minimum, maximum, default: fallback, description, errorMessage: `must be a whole number of bytes from ${minimum} to ${maximum}` })
 
 const exporters = (kinds: readonly string[], description: string) =>
-  Type.Optional(Type.String({ pattern: `^(none|(${kinds.join('|')})(,(${kinds.join('|')}))*)$`, description, errorMessage: `must be none, or one or more of ${kinds.join(', ')} separated by commas` }))
+  Type.Optional(Type.String({ pattern: `^(none|(${kinds.join('|')})( *, *(${kinds.join('|')}))*)$`, description, errorMessage: `must be none, or one or more of ${kinds.join(', ')} separated by commas` }))
 
 const scopes = (description: string) =>
   Type.String({ default: '', pattern: '^[ !#-\\[\\]-~]*$', description, errorMessage: 'must be scopes separated by spaces or commas' })
@@ -75,7 +75,7 @@ export const envSchema = Type.Object({
   OTEL_ENABLED: Type.Optional(Type.Boolean({ 'x-default': '(true in production; unset in development: silent)', description: 'Where telemetry goes: true, to an OpenTelemetry collector (OTLP); false, traces and metrics to the console', errorMessage: 'must be true or false' })),
   OTEL_SDK_DISABLED: Type.Boolean({ default: false, description: 'true: no telemetry at all, whatever else is set', errorMessage: 'must be true or false' }),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://[^\\s]+$', 'x-default': '(http://localhost:4317)', description: 'Collector to send traces, metrics and logs to', errorMessage: 'must be the URL of a collector, such as http://localhost:4317' })),
-  OTEL_EXPORTER_OTLP_PROTOCOL: Type.Optional(Type.Enum(['grpc', 'http/protobuf', 'http/json'], { 'x-default': '(grpc; http/protobuf when the endpoint has port 4318)', description: 'How the collector is spoken to', errorMessage: 'must be grpc, http/protobuf or http/json' })),
+  OTEL_EXPORTER_OTLP_PROTOCOL: Type.Optional(Type.Enum(['grpc', 'http/protobuf', 'http/json'], { 'x-default': '(grpc; http/protobuf when the endpoint has a path or port 4318)', description: 'How the collector is spoken to', errorMessage: 'must be grpc, http/protobuf or http/json' })),
   OTEL_EXPORTER_OTLP_HEADERS: Type.Optional(Type.String({ ...secret, description: 'Header fields for the collector, name=value separated by commas, such as a token' })),
   OTEL_TRACES_EXPORTER: exporters(['otlp', 'console'], 'Where traces go, whatever OTEL_ENABLED says'),
   OTEL_METRICS_EXPORTER: exporters(['otlp', 'console', 'prometheus'], 'Where metrics go, whatever OTEL_ENABLED says; prometheus: GET /metrics on a port of its own'),

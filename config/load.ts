@@ -47,16 +47,21 @@ export function refuse (problems: string[]): void {
   throw oneLine(new ConfigInvalid(problems.length === 1 ? '1 setting is' : `${problems.length} settings are`, problems.map((problem) => `\n  - ${problem}`).join('')))
 }
 
+/** The environment before a library was given variables of its own. */
+let asFound: Environment | undefined
+
 /** The process's own variables over those of `.env` in the working directory. */
 export function processEnvironment (): Environment {
-  if (statSync('.env', { throwIfNoEntry: false })?.isFile() !== true) return process.env
+  if (asFound !== undefined) return asFound
+  if (statSync('.env', { throwIfNoEntry: false })?.isFile() !== true) return { ...process.env }
   const set = new Set(Object.entries(process.env).filter(([, value]) => value !== '').map(([name]) => name.toUpperCase()))
   const fromFile = Object.entries(parseEnv(readFileSync('.env', 'utf8').replace(/^\uFEFF/, ''))).filter(([name]) => !set.has(name.toUpperCase()))
   return { ...process.env, ...Object.fromEntries(fromFile) }
 }
 
-/** For a library that reads the process's own variables. */
+/** For a library that reads the process's own variables; what is configured is still what was found. */
 export function setEnvironment (variables: Record<string, string>): void {
+  asFound ??= processEnvironment()
   Object.assign(process.env, variables)
 }
 

@@ -7,11 +7,11 @@ import { createHostGuard, splitList } from '../src/hosts.ts'
 import type { Entry } from '../src/limits/stage.ts'
 import type { Decision } from '../src/mcp/attempt.ts'
 import { decide, hasBadIds, isStream, isTooComplex, mayBatch, takeOddArguments } from '../src/mcp/body.ts'
-import { refusalAttributes, refusalReasons, toHttpError, toWebRequest } from '../src/mcp/http.ts'
+import { refusalAttributes, refusalReasons, refusedByProtocol, toHttpError, toWebRequest } from '../src/mcp/http.ts'
 import { describeCause } from '../src/mcp/call-log.ts'
-import { createOperations } from '../src/mcp/operations.ts'
+import { createOperations, faultOfAnswer } from '../src/mcp/operations.ts'
 import { createSdkLane } from '../src/mcp/sdk-lane.ts'
-import { protocolVersion } from '../src/mcp/semconv.ts'
+import { modernVersion, protocolVersion, type Fault } from '../src/mcp/semconv.ts'
 import { version } from '../src/version.ts'
 
 declare module 'fastify' {
@@ -92,8 +92,12 @@ const mcp: FastifyPluginAsync = async (fastify) => {
       callTool: fastify.callTool,
       extensions: fastify.mcp,
       operations,
+      telemetry: fastify.callTelemetry,
       onError: (error) => { fastify.log.error({ cause: describeCause(error) }, 'a handler of an extension failed') },
-      onRefused: (error) => { fastify.log.debug({ reason: /^Rejected inbound request \(([a-z-]+)\)/.exec(error.message)?.[1] ?? '_OTHER' }, 'request refused by the protocol') }
+      onRefused: (error) => {
+        fastify.metrics.requestsRefused.add(1, refusedByProtocol)
+        fastify.log.debug({ reason: /^Rejected inbound request \(([a-z-]+)\)/.exec(error.message)?.[1] ?? '_OTHER' }, 'request refused by the protocol')
+      }
     })
   })
 
@@ -107,12 +111,15 @@ const mcp: FastifyPluginAsync = async (fastify) => {
       const gone = new AbortController()
       const { body, principal, decisions, receivedAt } = request
       if (isStream(body) && haveStreamsEnded) throw new Stopping()
-      const endOfStream = isStream(body) ? operations.begin(body.method, protocolVersion(request.headers['mcp-protocol-version']), body.params?._meta) : undefined
+      const isListening = isStream(body) && protocolVersion(request.headers['mcp-protocol-version']) === modernVersion // an older revision has no such method
+      const endOfStream = isListening ? operations.begin(body.method, modernVersion, body.params?._meta) : undefined
+      let fault: Fault = {}
       reply.raw.once('close', () => {
         if (!reply.raw.writableFinished) gone.abort()
-        endOfStream?.(reply.statusCode < 400 ? {} : { type: String(reply.statusCode) })
+        endOfStream?.(fault)
       })
       const answer = await lane.handle(toWebRequest(request, gone.signal), { body, principal, decisions, receivedAt, takeEntry: () => takeEntry(request), oddArguments: takeOddArguments(body) })
+      if (isListening) fault = await faultOfAnswer(answer)
       if (isStream(body)) request.countOut() // it ends when the server stops, not before
       return await reply.send(answer)
     }
@@ -145,5 +152,5 @@ export default fp(mcp, {
   fastify: '5.x',
   encapsulate: true,
   dependencies: ['env', 'telemetry', 'authentication', 'limits', 'tools', 'pipeline'],
-  decorators: { fastify: ['config', 'metrics', 'authenticate', 'limits', 'tools', 'mcp', 'callTool', 'drain'] }
+  decorators: { fastify: ['config', 'metrics', 'authenticate', 'limits', 'tools', 'mcp', 'callTool', 'drain', 'callTelemetry'] }
 })

@@ -15,6 +15,8 @@ declare module 'fastify' {
     callTool: CallTool
     /** What is in flight, for a shutdown that loses none of it. */
     drain: Drain
+    /** Counts, traces and logs what became no call. */
+    callTelemetry: Stages['telemetry']
   }
 }
 
@@ -45,6 +47,7 @@ const pipeline: FastifyPluginAsync = async (fastify) => {
   const drain = createDrain(createCallTool(stages), fastify.config.SHUTDOWN_GRACE_MS)
   fastify.decorate('callTool', drain.callTool)
   fastify.decorate('drain', drain)
+  fastify.decorate('callTelemetry', stages.telemetry)
 }
 
 export default fp(pipeline, { name: 'pipeline', fastify: '5.x', dependencies: ['env', 'telemetry', 'database', 'limits', 'tools'], decorators: { fastify: ['config', 'metrics', 'tracer', 'db', 'limits', 'tools'] } })

@@ -5,6 +5,7 @@ import fp from 'fastify-plugin'
 import { isGuest } from '../src/embedding.ts'
 import { logExportFailures } from '../src/export-log.ts'
 import { httpSpans, observeRequest, pathOf } from '../src/http-telemetry.ts'
+import { parts } from '../src/mcp/drain.ts'
 import { createMetrics, type Metrics, type Observe } from '../src/metrics.ts'
 import { watchProcess } from '../src/process-metrics.ts'
 import { hasSdk, stopSdk } from '../src/telemetry-sdk.ts'
@@ -41,19 +42,18 @@ const telemetry: FastifyPluginAsync = async (fastify) => {
   const failures = hasSdk() && config.OTEL_LOG_LEVEL === undefined ? logExportFailures(log, config.OTEL_METRIC_EXPORT_INTERVAL) : undefined
   fastify.addHook('onClose', async () => {
     const { drain } = fastify as Partial<typeof fastify> // a boot that failed has none
-    await stopSdk(Math.min(flushMs, drain?.msUntil(1) ?? flushMs))
+    if (!isGuest(fastify)) await stopSdk(Math.min(flushMs, drain?.msUntil(parts.telemetrySent) ?? flushMs))
     failures?.close()
     for (const stop of observed) stop()
   })
 
   if (isMeasured) watchProcess(fastify.observe, metrics)
-  if (traces) {
-    const untraced = new Set(probes.map((path) => `${fastify.prefix}${path}`))
-    await fastify.register(otel, { ...httpSpans, wrapRoutes: true, exposeApi: false, ignoreRoutes: (url) => untraced.has(pathOf(url)) })
-  }
+  const untraced = new Set(probes.map((path) => `${fastify.prefix}${path}`))
+  const isUntraced = (url: string): boolean => !traces || untraced.has(pathOf(url))
+  if (traces) await fastify.register(otel, { ...httpSpans, wrapRoutes: true, exposeApi: false, ignoreRoutes: isUntraced })
   fastify.decorateRequest('spanContext', undefined)
   fastify.addHook('onRequest', (request, reply, done) => {
-    const span = traces ? trace.getActiveSpan() : undefined
+    const span = isUntraced(request.url) ? undefined : trace.getActiveSpan()
     if (span !== undefined) request.spanContext = context.active()
     if (traces || isMeasured) observeRequest(request, reply, metrics, span)
     done()

@@ -3,6 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Metrics } from './metrics.ts'
 
 const longestUserAgent = 256
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE', 'QUERY'])
+
+/** A proxy that is trusted passes on whatever scheme a client made up. */
+function known ({ method, protocol }: FastifyRequest): { 'http.request.method': string, 'url.scheme': string } {
+  return { 'http.request.method': methods.has(method) ? method : '_OTHER', 'url.scheme': protocol === 'https' ? 'https' : 'http' }
+}
 
 /** The path without the query, which can hold anything. */
 export function pathOf (url: string): string {
@@ -12,16 +18,15 @@ export function pathOf (url: string): string {
 
 /** How spans of HTTP requests are named and described: opentelemetry.io/docs/specs/semconv/http/http-spans. */
 export const httpSpans = {
-  formatSpanName: ({ method, routeOptions }: FastifyRequest): string => routeOptions.url === undefined ? method : `${method} ${routeOptions.url}`,
+  formatSpanName: (request: FastifyRequest): string => [known(request)['http.request.method'], request.routeOptions.url].filter((part) => part !== undefined).join(' '),
   formatSpanAttributes: {
-    request: ({ method, routeOptions, raw, protocol, ip, headers }: FastifyRequest): Attributes => ({
-      'http.request.method': method,
-      'http.route': routeOptions.url,
-      'url.path': pathOf(raw.url ?? '/'),
-      'url.scheme': protocol,
-      'network.protocol.version': raw.httpVersion,
-      'client.address': ip,
-      'user_agent.original': headers['user-agent']?.slice(0, longestUserAgent)
+    request: (request: FastifyRequest): Attributes => ({
+      ...known(request),
+      'http.route': request.routeOptions.url,
+      'url.path': pathOf(request.raw.url ?? '/'),
+      'network.protocol.version': request.raw.httpVersion,
+      'client.address': request.ip,
+      'user_agent.original': request.headers['user-agent']?.slice(0, longestUserAgent)
     }),
     reply: ({ statusCode }: FastifyReply): Attributes => ({
       'http.response.status_code': statusCode,
@@ -42,18 +47,19 @@ function setStatusUnlessOk (this: Span, status: SpanStatus): Span {
  * Counts and times a request until its answer is out or its client is gone, and mends its span: the plugin never ends that
  * of a request whose client left.
  */
-export function observeRequest ({ method, protocol, routeOptions }: FastifyRequest, { raw }: FastifyReply, { httpActive, httpDuration }: Pick<Metrics, 'httpActive' | 'httpDuration'>, span?: Span): void {
+export function observeRequest (request: FastifyRequest, { raw }: FastifyReply, { httpActive, httpDuration }: Pick<Metrics, 'httpActive' | 'httpDuration'>, span?: Span): void {
   const startedAt = performance.now()
-  const known = { 'http.request.method': method, 'url.scheme': protocol }
-  httpActive.add(1, known)
+  const attributes = known(request)
+  const { url: route } = request.routeOptions
+  httpActive.add(1, attributes)
   if (span !== undefined) span.setStatus = setStatusUnlessOk
   raw.once('close', () => {
     const isServed = raw.writableFinished
     const errorType = isServed ? (raw.statusCode >= 500 ? String(raw.statusCode) : undefined) : clientGone
-    httpActive.add(-1, known)
+    httpActive.add(-1, attributes)
     httpDuration.record((performance.now() - startedAt) / 1000, {
-      ...known,
-      ...routeOptions.url === undefined ? {} : { 'http.route': routeOptions.url },
+      ...attributes,
+      ...route === undefined ? {} : { 'http.route': route },
       ...raw.headersSent ? { 'http.response.status_code': raw.statusCode } : {},
       ...errorType === undefined ? {} : { 'error.type': errorType }
     })

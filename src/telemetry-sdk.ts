@@ -2,6 +2,7 @@ import type { NodeSDK } from '@opentelemetry/sdk-node'
 import { randomUUID } from 'node:crypto'
 import { setEnvironment, type Config } from '../config/load.ts'
 import type { Environment } from '../config/variables.ts'
+import { keepExportFailures } from './export-log.ts'
 import { sdkEnvironment, telemetryOf } from './telemetry-settings.ts'
 import { version } from './version.ts'
 import { within } from './within.ts'
@@ -20,14 +21,15 @@ export async function startSdk (config: Config, environment: Environment): Promi
     import('@opentelemetry/instrumentation-runtime-node')
   ])
   sdk = new Sdk({
-    resource: resources.resourceFromAttributes({ // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say more, and win
+    resource: resources.defaultResource().merge(resources.resourceFromAttributes({ // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say more, and win
       'service.name': config.SERVICE_NAME,
       'service.version': version,
       'service.instance.id': randomUUID(),
       'deployment.environment.name': config.PORTCULLIS_ENV
-    }),
+    })),
     instrumentations: [new PinoInstrumentation({ disableLogSending: !logs }), ...metrics ? [new RuntimeNodeInstrumentation()] : []]
   })
+  if (config.OTEL_LOG_LEVEL === undefined) keepExportFailures()
   sdk.start()
 }
 

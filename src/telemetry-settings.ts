@@ -28,7 +28,8 @@ export function sdkEnvironment (config: Settings, environment: Environment): Rec
     ...patience,
     OTEL_NODE_RESOURCE_DETECTORS: 'env,host', // that of the process would tell its arguments
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4317',
-    OTEL_EXPORTER_OTLP_PROTOCOL: portOf(config.OTEL_EXPORTER_OTLP_ENDPOINT) === '4318' ? 'http/protobuf' : 'grpc',
+    OTEL_EXPORTER_OTLP_PROTOCOL: protocolOf(config.OTEL_EXPORTER_OTLP_ENDPOINT),
+    ...config.OTEL_EXPORTER_OTLP_PROTOCOL === undefined ? protocolsOfSignals(given) : {},
     OTEL_EXPORTER_PROMETHEUS_HOST: config.HOST,
     ...given,
     ...ofConfig(config),
@@ -49,6 +50,16 @@ function ofConfig (config: Settings): Record<string, string> {
   return Object.fromEntries(Object.entries(config).filter(([name, value]) => name.startsWith('OTEL_') && name !== 'OTEL_ENABLED' && value !== undefined).map(([name, value]) => [name, String(value)]))
 }
 
-function portOf (url: string | undefined): string | undefined {
-  return url === undefined || !URL.canParse(url) ? undefined : new URL(url).port
+/** gRPC has no path, and HTTP its own port. */
+function protocolOf (endpoint: string | undefined): string {
+  if (endpoint === undefined || !URL.canParse(endpoint)) return 'grpc'
+  const { port, pathname } = new URL(endpoint)
+  return port === '4318' || pathname !== '/' ? 'http/protobuf' : 'grpc'
+}
+
+function protocolsOfSignals (given: Record<string, string | undefined>): Record<string, string> {
+  return Object.fromEntries(['TRACES', 'METRICS', 'LOGS'].flatMap((signal) => {
+    const endpoint = given[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`]
+    return endpoint === undefined ? [] : [[`OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`, protocolOf(endpoint)]]
+  }))
 }

@@ -2,7 +2,9 @@ import { dashboard, here, orZero, quantile, spansP95, stat, timeseries } from '.
 
 const bad = 'outcome=~"error|unavailable|timeout"'
 const calls = (window, selector = '') => `sum(rate(mcp_tool_calls_total{${here}${selector}}[${window}]))`
-const badRatio = (window) => `(${orZero(calls(window, `, ${bad}`))}) / ${calls(window)}`
+const turnedAway = (window) => `rate(portcullis_requests_refused_total{${here}, reason=~"overloaded|error|issuer_unavailable"}[${window}])`
+const withRefused = (window, selector = '') => `sum(rate(mcp_tool_calls_total{${here}${selector}}[${window}]) or ${turnedAway(window)})`
+const badRatio = (window) => `(${orZero(withRefused(window, `, ${bad}`))}) / ${withRefused(window)}`
 const burnRate = (window) => `${badRatio(window)} / 0.005`
 
 export default dashboard({
@@ -14,7 +16,7 @@ export default dashboard({
       title: 'Objective: 99.5 % of all tool calls end well',
       panels: [
         stat('Good calls', {
-          description: 'Part of the tool calls in the chosen time that did not end as error, unavailable or timeout. What callers do wrong does not count.',
+          description: 'Part of the tool calls in the chosen time that did not end as error, unavailable or timeout; a request that was refused because the server had too much to do or broke counts as one that did. What callers do wrong does not count.',
           unit: 'percentunit',
           steps: [{ color: 'red', value: null }, { color: 'green', value: 0.995 }],
           defaults: { decimals: 3 },

@@ -3,7 +3,7 @@ import type { Attempt } from './attempt.ts'
 import type { CallTool } from './call-tool.ts'
 
 /** What a server that stops has done when that part of its grace is over; the rest is for the connections to the database. */
-export const parts = { callsAborted: 0.8, answersOut: 0.85, connectionsCut: 0.9 } as const
+export const parts = { callsAborted: 0.8, answersOut: 0.85, connectionsCut: 0.9, telemetrySent: 0.97 } as const
 
 export interface Drain {
   callTool: CallTool

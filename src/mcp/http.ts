@@ -42,8 +42,11 @@ const reasonOf: Readonly<Record<string, { reason: string }>> = Object.fromEntrie
 const invalid = { reason: 'invalid' }
 const failed = { reason: 'error' }
 
+/** The official server refused a request: headers that don't fit its body, a revision that is not spoken. */
+export const refusedByProtocol = { reason: 'protocol' }
+
 /** Every reason for which a request is refused whole, as attributes of metrics. */
-export const refusalReasons: ReadonlyArray<{ reason: string }> = [...Object.values(reasonOf), invalid, failed]
+export const refusalReasons: ReadonlyArray<{ reason: string }> = [...Object.values(reasonOf), refusedByProtocol, invalid, failed]
 
 /** Why a request was refused. */
 export function refusalAttributes ({ code, statusCode = 500 }: FastifyError): { reason: string } {

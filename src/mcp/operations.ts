@@ -1,17 +1,28 @@
 import { SpanKind, SpanStatusCode, type Attributes, type Tracer } from '@opentelemetry/api'
 import type { JSONRPCMessage, McpServer } from '@modelcontextprotocol/server'
 import type { Metrics } from '../metrics.ts'
-import { faultOf, methodName, type Fault } from './semconv.ts'
+import { faultOf, methodName, protocolVersion, type Fault } from './semconv.ts'
 import { placeOf, traceOf } from './trace-context.ts'
 
 export interface OperationParts { metrics: Pick<Metrics, 'operationDuration'>, tracer?: Tracer }
 
+export interface WatchOptions {
+  version?: string
+  /** A tools/call was answered that never became an attempt, because it is malformed. */
+  onMalformedCall: (id: string | number) => void
+}
+
 export interface Operations {
-  /** Times what a protocol server answers, but tools/call: the pipeline does those, which knows how they ended. */
-  watch: (mcp: McpServer, version?: string) => void
+  /**
+   * Times what a protocol server is asked, but tools/call: the pipeline does those, which knows how they ended.
+   * @returns to be told which tools/call became an attempt
+   */
+  watch: (mcp: McpServer, options: WatchOptions) => { taken: (id: string | number) => void }
   /** A request has come; what it returns ends it. */
   begin: (method: string, version?: string, meta?: unknown) => (fault: Fault) => void
 }
+
+type End = (fault: Fault) => void
 
 /** Spans and durations of the requests of the protocol: opentelemetry.io/docs/specs/semconv/gen-ai/mcp. */
 export function createOperations ({ metrics: { operationDuration }, tracer }: OperationParts): Operations {
@@ -32,10 +43,18 @@ export function createOperations ({ metrics: { operationDuration }, tracer }: Op
 
   return {
     begin,
-    watch: ({ server }, version) => {
+    watch: ({ server }, { version, onMalformedCall }) => {
+      const ends = new Map<unknown, End>()
       const connect = server.connect.bind(server)
+
+      function beginOf (message: JSONRPCMessage): End | undefined {
+        if (!('method' in message)) return undefined
+        const { method, params } = message
+        if (method === 'tools/call') return 'id' in message ? () => { onMalformedCall(message.id) } : undefined
+        return begin(method, method === 'initialize' ? protocolVersion(params?.protocolVersion) : version, params?._meta)
+      }
+
       server.connect = async (transport) => {
-        const ends = new Map<unknown, (fault: Fault) => void>()
         const send = transport.send.bind(transport)
         transport.send = async (message, options) => {
           if ('id' in message && !('method' in message)) {
@@ -48,14 +67,26 @@ export function createOperations ({ metrics: { operationDuration }, tracer }: Op
 
         const { onmessage, onclose } = transport
         transport.onmessage = (message: JSONRPCMessage, extra) => {
-          if ('id' in message && 'method' in message && message.method !== 'tools/call') ends.set(message.id, begin(message.method, version, message.params?._meta))
+          const end = beginOf(message)
+          if (end !== undefined && 'id' in message) ends.set(message.id, end)
           onmessage?.(message, extra)
+          if (!('id' in message)) end?.({})
         }
         transport.onclose = () => {
-          for (const end of ends.values()) end({ type: 'cancelled' })
+          const open = [...ends.values()]
+          ends.clear()
+          for (const end of open) end({ type: 'cancelled' })
           onclose?.()
         }
       }
+      return { taken: (id) => { ends.delete(id) } }
     }
   }
+}
+
+/** What the answer to subscriptions/listen tells: a stream that is refused is answered in JSON. */
+export async function faultOfAnswer (answer: Response): Promise<Fault> {
+  if (answer.headers.get('content-type')?.startsWith('application/json') !== true) return {}
+  const { error } = await answer.clone().json() as { error?: { code: number } }
+  return error === undefined ? {} : faultOf(error.code)
 }

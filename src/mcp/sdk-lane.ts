@@ -3,13 +3,13 @@ import { ExtensionAsync, ToolOutsideRegistry } from '../errors.ts'
 import type { Entry } from '../limits/stage.ts'
 import { createAttempt, type Decision } from './attempt.ts'
 import { isStream } from './body.ts'
-import type { CallTool } from './call-tool.ts'
+import type { CallTool, Stages } from './call-tool.ts'
 import type { Extensions } from './extensions.ts'
 import { hideInternals } from './hide-internals.ts'
 import type { Registry, View } from './registry.ts'
 import type { Client, Notify, Principal } from './tool.ts'
 import type { Operations } from './operations.ts'
-import { protocolVersion } from './semconv.ts'
+import { malformed, protocolVersion } from './semconv.ts'
 import { traceOf } from './trace-context.ts'
 import { toWire } from './wire.ts'
 
@@ -35,6 +35,7 @@ export interface SdkLaneOptions {
   callTool: CallTool
   extensions: Extensions
   operations: Operations
+  telemetry: Stages['telemetry']
   /** The protocol refused a request. */
   onRefused: (error: Error) => void
   /** A handler of an extension failed. */
@@ -67,7 +68,7 @@ export function createSdkLane (options: SdkLaneOptions) {
     const view = registry.view(exchange.principal)
     const mcp = extendedOrTold(exchange.principal, era)
     const version = protocolVersion(requestInfo?.headers.get('mcp-protocol-version')) ?? (era === 'legacy' ? DEFAULT_NEGOTIATED_PROTOCOL_VERSION : undefined)
-    options.operations.watch(mcp, version)
+    const { taken } = options.operations.watch(mcp, { version, onMalformedCall: (requestId) => { countMalformed({ era, version, requestId }, exchange) } })
 
     // The SDK checks Mcp-Param-* headers against what is registered; the tools named in the body are enough for that.
     for (const name of exchange.decisions.keys()) {
@@ -79,8 +80,17 @@ export function createSdkLane (options: SdkLaneOptions) {
       if (params?.cursor !== undefined) throw new ProtocolError(invalidParams, 'Invalid cursor: the list has one page')
       return { tools: [...view.definitions] as never }
     })
-    mcp.server.setRequestHandler('tools/call', async (request, ctx) => await call(request, ctx, { era, version }, exchange, view))
+    mcp.server.setRequestHandler('tools/call', async (request, ctx) => {
+      taken(ctx.mcpReq.id)
+      return await call(request, ctx, { era, version }, exchange, view)
+    })
     return mcp
+  }
+
+  /** The SDK has answered a tools/call that names no tool; it counts as an attempt all the same. */
+  function countMalformed ({ era, version, requestId }: { era: 'modern' | 'legacy', version?: string, requestId: string | number }, { principal, receivedAt }: Exchange): void {
+    const attempt = createAttempt({ name: '', args: undefined, principal, era, protocolVersion: version, requestId, lane: 'sdk', client: { capabilities: {} } }, options.callTimeoutMs, receivedAt)
+    options.telemetry.start(attempt).finish({ outcome: 'invalid', reason: malformed, text: '', structured: false })
   }
 
   /** What fails for one principal alone is answered by the SDK, generically; the log has the cause. */

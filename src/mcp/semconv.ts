@@ -5,14 +5,18 @@ import type { Settled } from './outcome.ts'
 
 /** Values of the OpenTelemetry conventions for MCP, as of 2026-11: opentelemetry.io/docs/specs/semconv/gen-ai/mcp. */
 
+/** Why a tools/call is `invalid` that names no tool. */
+export const malformed = 'malformed'
+
 /** What metrics and spans call a name that no tool has. */
 export const other = '_OTHER'
 
-const modernVersion = '2026-07-28'
+export const modernVersion = '2026-07-28'
 const versions = new Set([modernVersion, ...SUPPORTED_PROTOCOL_VERSIONS])
 const methods = new Set([
   'initialize', 'ping', 'server/discover', 'tools/list', 'tools/call', 'prompts/list', 'prompts/get', 'resources/list', 'resources/read',
-  'resources/templates/list', 'resources/subscribe', 'resources/unsubscribe', 'subscriptions/listen', 'completion/complete', 'logging/setLevel'
+  'resources/templates/list', 'resources/subscribe', 'resources/unsubscribe', 'subscriptions/listen', 'completion/complete', 'logging/setLevel',
+  'notifications/initialized', 'notifications/cancelled', 'notifications/progress', 'notifications/roots/list_changed'
 ])
 /** JSON-RPC codes that tell of the client's mistake, not of a failure here. */
 const clientErrors = new Set([-32700, -32600, -32601, -32602, -32002])
@@ -54,7 +58,7 @@ export function faultOfCall ({ era }: Attempt, { outcome, reason, ask }: Settled
     case 'denied': return faultOf(invalidParams)
     case 'killed': return faultOf(errorCodes.killed)
     case 'cancelled': return { type: 'cancelled' }
-    case 'invalid': return reason === 'invalid_request_state' ? faultOf(invalidParams) : { type: 'tool_error' }
+    case 'invalid': return reason === 'invalid_request_state' || reason === malformed ? faultOf(invalidParams) : { type: 'tool_error' }
     case 'tool_error': return ask !== undefined && era === 'modern' ? faultOf(missingCapability) : { type: 'tool_error' }
     default: return { type: 'tool_error' }
   }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import type { Test } from 'tap'
@@ -30,6 +30,8 @@ export interface OtlpReceiver {
   points: (name: string) => Point[]
   metricNames: () => string[]
   logs: () => ReceivedLog[]
+  /** Header fields of the newest export. */
+  headers: () => IncomingHttpHeaders
   /** Waits until the condition holds for what came; each export is looked at. */
   until: <T>(find: () => T | undefined | false) => Promise<T>
 }
@@ -39,12 +41,14 @@ export async function otlpReceiver (t: Test): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = []
   const logs: ReceivedLog[] = []
   const metrics = new Map<string, Point[]>()
+  let headers: IncomingHttpHeaders = {}
   const take: Record<string, (body: any) => void> = {
     '/v1/traces': (body) => { for (const { resource, scopeSpans } of body.resourceSpans) for (const { spans: more } of scopeSpans) for (const span of more) spans.push({ ...span, attributes: valuesOf(span.attributes), links: span.links ?? [], events: span.events ?? [], resource: valuesOf(resource.attributes) }) },
     '/v1/logs': (body) => { for (const { scopeLogs } of body.resourceLogs) for (const { logRecords } of scopeLogs) for (const record of logRecords) logs.push({ body: valueOf(record.body), severity: record.severityText, attributes: valuesOf(record.attributes), traceId: record.traceId, spanId: record.spanId }) },
     '/v1/metrics': (body) => { for (const { resource, scopeMetrics } of body.resourceMetrics) for (const { metrics: more } of scopeMetrics) for (const metric of more) metrics.set(metric.name, pointsOf(metric, valuesOf(resource.attributes))) }
   }
   const server = createServer(async (request, response) => {
+    headers = request.headers
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
     const raw = Buffer.concat(chunks)
@@ -63,6 +67,7 @@ export async function otlpReceiver (t: Test): Promise<OtlpReceiver> {
     points: (name) => metrics.get(name) ?? [],
     metricNames: () => [...metrics.keys()].sort(),
     logs: () => logs,
+    headers: () => headers,
     until: async (find) => {
       for (;;) {
         const found = find()

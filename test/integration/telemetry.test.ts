@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { faultProxy } from '../helpers/fault-proxy.ts'
@@ -76,6 +78,34 @@ t.test('OTEL_METRICS_EXPORTER=prometheus serves metrics on a port of their own',
   t.match(server.logs().find(({ msg }) => msg === 'tool call'), { trace_id: undefined }, 'and no traces')
 })
 
+t.test('settings come from files too, a secret above all, and a port that is taken is told', async (t) => {
+  const receiver = await otlpReceiver(t)
+  const cwd = workingDirectory(t)
+  writeFileSync(join(cwd, 'headers'), 'authorization=Bearer abc\n')
+  writeFileSync(join(cwd, 'name'), 'from-a-file')
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.teardown(() => { taken.close() })
+  const server = await startedServer(t, out, { cwd, env: { DATABASE_URL: await migratedDatabase(t), DB_POOL_MIN: '1', OTEL_ENABLED: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_EXPORTER_OTLP_HEADERS_FILE: 'headers', OTEL_SERVICE_NAME_FILE: 'name', OTEL_METRICS_EXPORTER: 'otlp,prometheus', OTEL_EXPORTER_PROMETHEUS_PORT: String((taken.address() as AddressInfo).port) } })
+  await call(server)
+  t.match(await server.untilLog(({ msg }) => msg === 'telemetry can\'t be sent'), { source: /EADDRINUSE/ })
+  server.child.kill('SIGTERM')
+  await server.exit
+  t.equal(receiver.spans()[0]?.resource['service.name'], 'from-a-file')
+  t.equal(receiver.headers().authorization, 'Bearer abc')
+  t.match(receiver.spans()[0]?.resource, { 'telemetry.sdk.language': 'nodejs' })
+})
+
+t.test('a stop with little time and a silent collector still ends with 0', async (t) => {
+  const receiver = await otlpReceiver(t)
+  const proxy = await faultProxy(t, receiver.url)
+  proxy.blackhole()
+  const server = await startedServer(t, out, { cwd: workingDirectory(t), env: { DATABASE_URL: await migratedDatabase(t), DB_POOL_MIN: '1', SHUTDOWN_GRACE_MS: '1500', OTEL_ENABLED: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: proxy.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' } })
+  await call(server)
+  server.child.kill('SIGTERM')
+  t.same(await server.exit, { code: 0, signal: null })
+})
+
 t.test('a server that has the variables and not the preload says so', async (t) => {
   const server = await startedServer(t, out, { cwd: workingDirectory(t), preload: false, env: { DATABASE_URL: await migratedDatabase(t), DB_POOL_MIN: '1', OTEL_ENABLED: 'true' } })
   t.ok(server.logs().some(({ msg }) => String(msg).startsWith('telemetry is on, but nothing collects it: start with node --import')))
@@ -105,7 +135,6 @@ t.test('a collector that is away, silent, slow or resets is no matter for calls;
     t.ok(await receiver.until(() => receiver.spans().find((span) => isCall(span) && span.traceId === traceId)), `${name}: export resumes`)
   }
   await receiver.until(() => receiver.points('mcp.tool.calls').some(({ value }) => value === 404))
-  t.ok(server.logs().some(({ msg }) => msg === 'telemetry can\'t be sent'))
 
   proxy.blackhole()
   await call(server)

@@ -63,3 +63,15 @@ for (const { outcome, tool, args = { text: canary }, errorType, code, _meta = me
     t.notMatch(JSON.stringify(await Promise.all(Object.values(catalogue).map(async ({ name }) => await collected.points(name)))), canary)
   })
 }
+
+for (const era of ['modern', 'legacy'] as const) {
+  t.test(`a tools/call that names no tool is a call too (${era})`, async (t) => {
+    const { client, collected, log } = await observedApp(t)
+    for (const params of [{}, { name: 5 }]) t.match(await client.request('tools/call', { ...params, arguments: { text: canary } }, { era }), { message: { error: { code: Number } } })
+    t.match(await collected.points('mcp.tool.calls'), [{ value: 2, attributes: { tool: '_OTHER', outcome: 'invalid' } }])
+    t.match(await collected.points('mcp.tool.duration'), [{ value: { count: 2 } }])
+    t.match(await collected.points('mcp.server.operation.duration'), [{ value: { count: 2 }, attributes: { 'mcp.method.name': 'tools/call', 'rpc.response.status_code': '-32602' } }])
+    t.match(collected.spans().filter(({ name }) => name === 'tools/call').map(({ attributes }) => attributes['portcullis.outcome']), ['invalid', 'invalid'])
+    t.equal(log.filter(({ msg, outcome, reason }) => msg === 'tool call' && outcome === 'invalid' && reason === 'malformed').length, 2)
+  })
+}

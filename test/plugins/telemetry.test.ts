@@ -103,6 +103,32 @@ t.test('a stream is a span that ends with it, however it ends', async (t) => {
   t.match(await collected.points('http.server.active_requests'), [{ value: 0 }])
 })
 
+t.test('a stream that is refused is one request with its error, in either era', async (t) => {
+  const { client, collected } = await observedApp(t)
+  await client.request('subscriptions/listen', { notifications: 'all' })
+  await client.request('subscriptions/listen', {}, { era: 'legacy' })
+  t.same((await collected.points('mcp.server.operation.duration')).map(({ attributes, value }) => [attributes['rpc.response.status_code'], value.count]), [['-32602', 1], ['-32601', 1]])
+  t.equal(collected.spans().filter(({ name }) => name === 'subscriptions/listen').length, 2)
+})
+
+t.test('what the official server refuses is counted, and a notification is timed', async (t) => {
+  const { client, collected } = await observedApp(t)
+  const { headers, body } = rpcRequest('tools/list')
+  await client.post(body, { ...headers, 'mcp-method': 'tools/call' })
+  await client.post({ jsonrpc: '2.0', method: 'notifications/initialized' }, rpcRequest('ping', {}, { era: 'legacy' }).headers)
+  await client.request('initialize', { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'x', version: '1' } }, { era: 'legacy' })
+  t.same(counted(await collected.points('portcullis.requests.refused')), [['protocol', 1]])
+  t.same((await collected.points('mcp.server.operation.duration')).map(({ attributes }) => [attributes['mcp.method.name'], attributes['mcp.protocol.version']]), [['notifications/initialized', '2025-11-25'], ['initialize', '2025-06-18']])
+})
+
+t.test('what a client makes up is no label', async (t) => {
+  const collected = collecting(t)
+  const app = await buildApp(t, { env: { OTEL_ENABLED: 'true' }, server: { trustProxy: true } })
+  for (const scheme of ['https', 'made-up', 'other']) await app.inject({ url: '/livez', headers: { 'x-forwarded-proto': scheme } })
+  await app.inject({ method: 'PROPFIND' as 'GET', url: '/livez' })
+  t.same((await collected.points('http.server.request.duration')).map(({ attributes }) => [attributes['http.request.method'], attributes['url.scheme']]).sort(), [['GET', 'http'], ['GET', 'https'], ['_OTHER', 'http']])
+})
+
 t.test('other requests of the protocol are spans and durations too', async (t) => {
   const { client, collected } = await observedApp(t)
   await client.request('server/discover')
