@@ -1,5 +1,5 @@
 # Every target calls npm scripts; they hold the logic.
-.PHONY: install dev check test-unit test-integration test lint format clean
+.PHONY: install dev check test-unit test-integration test lint format clean observe-up observe-down
 
 install:
 	npm ci
@@ -27,3 +27,9 @@ format:
 
 clean:
 	npm run clean
+
+observe-up:
+	npm run observe:up
+
+observe-down:
+	npm run observe:down

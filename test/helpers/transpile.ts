@@ -9,5 +9,5 @@ export function transpile (source: string): string {
 
 /** Drops a tool into a built server, as a fork adds a file to tools/. */
 export function addTool (out: string, file: string): void {
-  writeFileSync(join(out, 'tools', basename(file, '.ts') + '.js'), transpile(readFileSync(file, 'utf8')))
+  writeFileSync(join(out, 'tools', basename(file, '.ts') + '.js'), transpile(readFileSync(file, 'utf8')).replaceAll(/'(?:\.\.\/)+src\/(.+)\.ts'/g, "'../src/$1.js'"))
 }

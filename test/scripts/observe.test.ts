@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+
+const folder = mkdtempSync(join(tmpdir(), 'portcullis-docker-'))
+t.teardown(() => { rmSync(folder, { recursive: true }) })
+
+/** Runs the script with a `docker` that notes what it is asked and ends with that status; without a status there is none. */
+function observe (args: string[], status?: number): { status: number | null, output: string, asked: string } {
+  const [docker, notes] = [join(folder, 'docker'), join(folder, 'asked')]
+  writeFileSync(notes, '')
+  rmSync(docker, { force: true })
+  if (status !== undefined) {
+    writeFileSync(docker, `#!/bin/sh\necho "$@" >> ${notes}\nexit ${status}\n`)
+    chmodSync(docker, 0o755)
+  }
+  const { status: ended, stdout, stderr } = spawnSync(process.execPath, ['scripts/observe.mjs', ...args], { encoding: 'utf8', env: { PATH: folder } })
+  return { status: ended, output: stdout + stderr, asked: readFileSync(notes, 'utf8').trim() }
+}
+
+t.test('up waits for the stack and says where to look and how to start the server', async (t) => {
+  const { status, output, asked } = observe(['up'], 0)
+  t.equal(status, 0)
+  t.equal(asked, 'compose --profile observe up --detach --wait')
+  for (const text of ['http://localhost:3000', 'http://localhost:9090/alerts', 'OTEL_ENABLED=true npm start', 'docs/observe.md']) t.ok(output.includes(text), text)
+  t.equal(observe(['up', 'lgtm'], 0).asked, 'compose --profile lgtm up --detach --wait')
+})
+
+t.test('down stops whatever profile runs and keeps the data', async (t) => {
+  const { status, output, asked } = observe(['down'], 0)
+  t.equal(status, 0)
+  t.equal(asked, 'compose --profile * down')
+  t.match(output, /are kept in volumes/)
+})
+
+t.test('a failure, a missing container engine and a wrong word end with one sentence', async (t) => {
+  t.match(observe(['up'], 1), { status: 1, output: 'docker compose --profile observe up --detach --wait failed; what it wrote is above\n' })
+  t.match(observe(['up']), { status: 1, output: /^docker was not found; .*\n$/ })
+  t.match(observe(['up', 'everything'], 0), { status: 1, output: /^say what to do: .*\n$/, asked: '' })
+  t.match(observe([], 0), { status: 1, output: /^say what to do: / })
+})
