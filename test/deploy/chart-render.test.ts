@@ -67,6 +67,17 @@ t.test('what is rendered twice is the same, whatever the release is called', { s
   t.equal(only(other, 'Deployment').spec.selector.matchLabels['app.kubernetes.io/instance'], 'blue')
 })
 
+t.test('a cluster that is too old is refused, and another chart may have this one below it', { skip: whyNoHelm }, async (t) => {
+  t.throws(() => renderText(scenarioFile('default'), { kubeVersion: '1.29.0' }), /incompatible with Kubernetes v1.29.0/)
+  const parent = mkdtempSync(join(tmpdir(), 'portcullis-parent-'))
+  t.teardown(() => { rmSync(parent, { recursive: true }) })
+  writeFileSync(join(parent, 'Chart.yaml'), 'apiVersion: v2\nname: parent\nversion: 1.0.0\n')
+  writeFileSync(join(parent, 'values.yaml'), 'global: {team: platform}\nportcullis: {env: {LOG_LEVEL: debug}}\n')
+  cpSync(chart, join(parent, 'charts/portcullis'), { recursive: true })
+  const objects = objectsIn(renderText(join(parent, 'values.yaml'), { from: parent, release: 'all' }))
+  t.equal(only(objects, 'ConfigMap', 'all-portcullis-env').data?.LOG_LEVEL, 'debug')
+})
+
 t.test('the production file is short and renders', { skip: whyNoHelm }, async (t) => {
   const file = join(chart, 'values-prod.yaml')
   t.ok(readFileSync(file, 'utf8').trim().split('\n').length <= 12)

@@ -66,6 +66,11 @@
 - "extraEnv has {{ .name }}, which the chart sets itself: use env, or the value it comes from"
 {{- end }}
 {{- end }}
+{{- range list "PORTCULLIS_ENV" "HOST" "DB_POOL_MAX" }}
+{{- if not (get $.Values.env .) }}
+- "env.{{ . }} can't be unset: the server's own default is one for a developer's machine"
+{{- end }}
+{{- end }}
 {{- range uniq $names }}
 {{- if has (trimSuffix "_FILE" .) $reserved }}
 - "{{ . }}: this version of the server has no part that reads it, and refuses to boot with it"
