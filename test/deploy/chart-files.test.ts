@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
 import { chart, helm, only, renderValues, scenarioObjects, whyNoHelm, type KubernetesObject } from '../helpers/chart.ts'
+import { whyMissing } from '../helpers/deploy-tools.ts'
 import { promtool, whyNoPrometheus } from '../helpers/prometheus.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-chart-files-'))
@@ -65,4 +66,15 @@ t.test('versions and licence are those of the package', async (t) => {
   const about = parse(read(chart, 'Chart.yaml'))
   t.same([about.version, about.appVersion], [version, version])
   t.equal(read(chart, 'LICENSE'), read('LICENSE'))
+})
+
+t.test('the chart runs the image as the Dockerfile makes it', { skip: whyNoHelm || whyMissing(existsSync('Dockerfile'), 'there is no Dockerfile') }, async (t) => {
+  const lines = read('Dockerfile').split('\n')
+  const objects = scenarioObjects('default')
+  const { securityContext, containers: [server] } = only(objects, 'Deployment').spec.template.spec
+  const [node, file] = only(objects, 'Job').spec.template.spec.containers[0].command
+  t.ok(lines.includes(`USER ${securityContext.runAsUser}:${securityContext.runAsGroup}`), 'the same user')
+  t.same([server.command, server.args], [undefined, undefined], 'the server is started as the image says')
+  t.ok(lines.some((line) => line.startsWith(`ENTRYPOINT ["${node}"`)), 'the same node')
+  t.ok(existsSync(file.replace('dist/', '').replace('.js', '.ts')), 'a command that there is')
 })
