@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
 import { chart, helm, only, renderValues, scenarioObjects, whyNoHelm, type KubernetesObject } from '../helpers/chart.ts'
+import { validate, whyNoCollector } from '../helpers/collector.ts'
 import { whyMissing } from '../helpers/deploy-tools.ts'
 import { promtool, whyNoPrometheus } from '../helpers/prometheus.ts'
 
@@ -18,6 +19,14 @@ t.test('the collector file of the chart is that of collector/, and reaches the s
   const own = renderValues({ adotSidecar: { enabled: true, config: 'receivers: {}\n', image: { repository: 'otel/opentelemetry-collector-contrib', tag: '0.159.0' }, healthcheck: [] } })
   t.equal(only(own, 'ConfigMap', 'portcullis-collector').data?.['config.yaml'], 'receivers: {}\n', 'unless there is another')
   t.equal(only(own, 'Deployment').spec.template.spec.initContainers[0].livenessProbe, undefined)
+})
+
+t.test('a collector takes the file with the variables that the sidecar gets', { skip: whyNoHelm || whyNoCollector }, async (t) => {
+  const { env } = only(scenarioObjects('aws-adot-sidecar'), 'Deployment').spec.template.spec.initContainers[0]
+  const variables = Object.fromEntries(env.map(({ name, value }: { name: string, value: string }) => [name, value]))
+  const { ok, output } = validate('adot-aws.yaml', variables)
+  t.ok(ok, output)
+  t.notOk(validate('adot-aws.yaml', { ...variables, RESOURCE_DETECTORS: '[nowhere]' }).ok, 'a detector that there is none of is refused')
 })
 
 t.test('dashboards reach Grafana whole', { skip: whyNoHelm }, async (t) => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { stringify } from 'yaml'
-import { objectsIn, renderText, scenarioFile, scenarios, scenarioText, whyNoHelm, type KubernetesObject } from '../helpers/chart.ts'
+import { chart, objectsIn, renderText, scenarioFile, scenarios, scenarioText, whyNoHelm, type KubernetesObject } from '../helpers/chart.ts'
 import { apiServer, practice, schemas, whyNoChecks, type Verdict } from '../helpers/kubernetes-checks.ts'
 
 const skip = whyNoHelm || whyNoChecks
@@ -17,6 +17,7 @@ function write (name: string, text: string): string {
 
 t.test('everything rendered has a strict schema and keeps to it, and an API server would take it', { skip }, async (t) => {
   const files = scenarios.flatMap((name) => [write(name, scenarioText(name)), write(`${name}-1.30`, renderText(scenarioFile(name), { kubeVersion: '1.30.0' }))])
+  files.push(write('values-prod', renderText(join(chart, 'values-prod.yaml'))))
   const objects = scenarios.reduce((sum, name) => sum + objectsIn(scenarioText(name)).length, 0)
   const verdict = schemas(...files)
   t.ok(verdict.ok, verdict.output)

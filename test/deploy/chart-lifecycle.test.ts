@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { chart, helm as helmHere, scenarioFile, scenarioObjects, whyNoHelm } from '../helpers/chart.ts'
+import { docBlocks } from '../helpers/doc-blocks.ts'
 import { startCluster, type Cluster } from '../helpers/chart-release.ts'
 import { kinds } from '../helpers/kube-api/kinds.ts'
 import type { Stored } from '../helpers/kube-api/store.ts'
@@ -79,7 +80,27 @@ t.test('a migration that fails fails the upgrade, and what runs goes on as it is
   t.ok((await cluster.helm(...upgrade)).ok, 'once it is mended, the same command succeeds')
 })
 
-t.test('the documented command: the migration has its Secret before it runs, and uninstall leaves what makes it', { skip: whyNoHelm }, async (t) => {
+/** The helm commands of a document, one by one. */
+const commandsIn = (document: string): string[][] => docBlocks(document).flatMap(({ code }) => code.replace(/\\\n/g, ' ').split('\n')).filter((line) => line.startsWith('helm ')).map((line) => line.split(/\s+/).slice(1))
+
+t.test('the commands of the documents work, in their order', { skip: whyNoHelm }, async (t) => {
+  const commands = commandsIn('docs/kubernetes.md')
+  t.same(commands.map(([verb]) => verb), ['upgrade', 'upgrade', 'rollback'])
+  for (const document of ['README.md', join(chart, 'README.md')]) t.same(commandsIn(document), commands.slice(0, 1), document)
+
+  const cluster = await startCluster(t)
+  const image = (): string => deploymentOf(cluster).spec.template.spec.containers[0].image.split(':')[1]
+  const images = []
+  for (const command of commands) {
+    const { ok, errors } = await cluster.helm(...command)
+    t.ok(ok, errors)
+    images.push(image())
+  }
+  t.same(images, ['0.1.0', '0.2.0', '0.1.0'])
+  t.ok(cluster.store.names().includes('ExternalSecret portcullis-secrets'), 'what the first said holds')
+})
+
+t.test('with a secret store the migration has its Secret before it runs, and uninstall leaves what makes it', { skip: whyNoHelm }, async (t) => {
   const cluster = await startCluster(t)
   const command = ['upgrade', '--install', 'portcullis', chart, '--create-namespace', '-f', scenarioFile('external-secrets'), ...wait]
   t.ok((await cluster.helm(...command)).ok)

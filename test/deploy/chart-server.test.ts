@@ -68,6 +68,7 @@ t.test('the server boots with what the chart renders, and the test pods find it 
   for (const host of ['portcullis.mcp-system.svc:8000', 'portcullis']) t.not(await statusFor(server.url, host), 403, host)
   t.equal(await statusFor(server.url, 'portcullis.other.svc'), 403, 'another name is foreign')
 
+  await fetch(`${server.url}/mcp`, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` }, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'get_pool_status', arguments: {} } }) })
   const page = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text()
   t.match(page, 'mcp_tool_calls_total', 'the port that monitors scrape has metrics')
   for (const path of ['startupProbe', 'livenessProbe', 'readinessProbe'].map((probe) => serverOf(objects).container[probe].httpGet.path)) t.equal((await fetch(server.url + path)).status, 200, path)

@@ -59,6 +59,9 @@
 {{- if and $.Values.otel.endpoint (not .egress.otlp.enabled) (not .egress.extra) }}
 - "networkPolicy lets nothing through to otel.endpoint: set networkPolicy.egress.otlp.enabled, or say how in networkPolicy.egress.extra"
 {{- end }}
+{{- if and $.Values.otelOperator.enabled (not .egress.https) (not .egress.extra) }}
+- "networkPolicy lets the operator's sidecar send nothing: say where it sends in networkPolicy.egress.extra"
+{{- end }}
 {{- if and $.Values.env.OAUTH_ISSUER (not .egress.https) (not .egress.extra) }}
 - "networkPolicy lets nothing through to env.OAUTH_ISSUER: set networkPolicy.egress.https, or say how in networkPolicy.egress.extra"
 {{- end }}
