@@ -8,7 +8,7 @@ const markdownIn = (folder: string): string[] =>
 export const documents = [
   ...readdirSync('.').filter((name) => name.endsWith('.md')),
   '.github/pull_request_template.md',
-  ...['tools', 'plugins', 'src', 'bench', 'docs', 'examples', 'collector'].flatMap(markdownIn)
+  ...['tools', 'plugins', 'src', 'bench', 'docs', 'examples', 'collector', 'charts'].flatMap(markdownIn)
 ]
 
 /** A fenced code block. Its info string is the language and words for the tests: `sh run`, `json .vscode/mcp.json`. */

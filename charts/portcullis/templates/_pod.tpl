@@ -1,0 +1,102 @@
+{{- define "portcullis.image" -}}
+{{- $image := .Values.image -}}
+{{- $repository := $image.repository -}}
+{{- with $image.registry }}{{ $repository = printf "%s/%s" . $repository }}{{ end -}}
+{{- if $image.digest -}}{{ $repository }}@{{ $image.digest }}
+{{- else -}}{{ $repository }}:{{ default .Chart.AppVersion $image.tag }}
+{{- end -}}
+{{- end }}
+
+{{- define "portcullis.sidecarImage" -}}
+{{- with .Values.adotSidecar.image -}}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag }}{{ end -}}
+{{- end -}}
+{{- end }}
+
+{{- /* What the pods of server, migration and tests have in common */ -}}
+{{- define "portcullis.podBase" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- range $key := list "nodeSelector" "tolerations" "dnsConfig" "hostAliases" }}
+{{- with index $.Values $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- /* A container of our own image: dict "root" $ "name" … */ -}}
+{{- define "portcullis.containerBase" -}}
+name: {{ .name }}
+image: {{ include "portcullis.image" .root }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+securityContext:
+  {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
+{{- end }}
+
+{{- define "portcullis.probe" -}}
+httpGet: {path: {{ .path }}, port: http}
+periodSeconds: {{ int64 .periodSeconds }}
+timeoutSeconds: {{ int64 .timeoutSeconds }}
+failureThreshold: {{ int64 .failureThreshold }}
+{{- end }}
+
+{{- define "portcullis.migrateContainer" -}}
+{{ include "portcullis.containerBase" (dict "root" . "name" "migrate") }}
+command: [/nodejs/bin/node, dist/src/cli.js, migrate]
+env:
+  {{- include "portcullis.migrationEnv" . | nindent 2 }}
+resources:
+  {{- toYaml .Values.migrations.resources | nindent 2 }}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+{{- end }}
+
+{{- /* A native sidecar: it starts before the server and stops after it, so that the last telemetry arrives */ -}}
+{{- define "portcullis.sidecar" -}}
+name: collector
+image: {{ include "portcullis.sidecarImage" . }}
+imagePullPolicy: IfNotPresent
+restartPolicy: Always
+args: ["--config=/etc/otelcol/config.yaml"]
+securityContext:
+  {{- toYaml .Values.containerSecurityContext | nindent 2 }}
+env:
+  - {name: SERVICE_NAME, value: {{ default (include "portcullis.name" .) .Values.env.SERVICE_NAME | quote }}}
+  - {name: ENVIRONMENT, value: {{ .Values.env.PORTCULLIS_ENV | quote }}}
+  - {name: GOMEMLIMIT, value: {{ .Values.adotSidecar.goMemLimit | quote }}}
+  - {name: RESOURCE_DETECTORS, value: {{ .Values.adotSidecar.resourceDetectors | quote }}}
+  {{- with .Values.adotSidecar.region }}
+  - {name: AWS_REGION, value: {{ . | quote }}}
+  {{- end }}
+  {{- with .Values.adotSidecar.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .Values.adotSidecar.healthcheck }}
+startupProbe:
+  exec: {command: {{ toJson . }}}
+  periodSeconds: 2
+  failureThreshold: 30
+livenessProbe:
+  exec: {command: {{ toJson . }}}
+  periodSeconds: 10
+  timeoutSeconds: 5
+{{- end }}
+resources:
+  {{- toYaml .Values.adotSidecar.resources | nindent 2 }}
+volumeMounts:
+  - {name: collector, mountPath: /etc/otelcol, readOnly: true}
+  - {name: collector-tmp, mountPath: /tmp}
+{{- end }}

@@ -1,0 +1,77 @@
+{{- define "portcullis.wrong.telemetry" -}}
+{{- if and .Values.adotSidecar.enabled .Values.otelOperator.enabled }}
+- "adotSidecar.enabled and otelOperator.enabled would put two collectors into the pod; keep one"
+{{- end }}
+{{- if and .Values.adotSidecar.enabled (not .Values.adotSidecar.region) (not .Values.adotSidecar.config) }}
+- "adotSidecar.enabled needs adotSidecar.region, or adotSidecar.config for another collector"
+{{- end }}
+{{- if and .Values.otelOperator.enabled (not .Values.otelOperator.name) }}
+- "otelOperator.enabled needs otelOperator.name, an OpenTelemetryCollector that is there already"
+{{- end }}
+{{- with .Values.metrics }}
+{{- if and .serviceMonitor.enabled .podMonitor.enabled }}
+- "metrics.serviceMonitor and metrics.podMonitor would scrape every pod twice; keep one"
+{{- end }}
+{{- if and (or .serviceMonitor.enabled .podMonitor.enabled) (not (include "portcullis.servesMetrics" $)) }}
+- "a monitor needs the server's metrics page: metrics.enabled, and no env.OTEL_METRICS_EXPORTER without prometheus"
+{{- end }}
+{{- $alerts := list }}
+{{- range ($.Files.Get "files/rules/portcullis.rules.yaml" | fromYaml).groups }}{{ range .rules }}{{ $alerts = append $alerts (default "" .alert) }}{{ end }}{{ end }}
+{{- range concat .prometheusRule.disabled (keys .prometheusRule.thresholds | sortAlpha) | uniq }}
+{{- if not (has . $alerts) }}
+- "metrics.prometheusRule names {{ . }}, and no alert is called so"
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (regexMatch ":4318(/.*)?$" .Values.otel.endpoint) (eq .Values.otel.protocol "grpc") }}
+- "otel.endpoint has the port of OTLP over HTTP, otel.protocol is grpc"
+{{- end }}
+{{- end }}
+
+{{- define "portcullis.wrong.network" -}}
+{{- $ports := dict }}
+{{- range $what, $port := dict "service.port" .Values.service.port "admin.port" .Values.admin.port "metrics.port" .Values.metrics.port "server.port" .Values.server.port }}
+{{- $number := toString (int64 $port) }}
+{{- $_ := set $ports $number (append (default list (get $ports $number)) $what | sortAlpha) }}
+{{- end }}
+{{- range $number, $users := $ports }}
+{{- if and (gt (len $users) 1) (ne (join "," $users) "server.port,service.port") }}
+- "{{ join " and " $users }} are all {{ $number }}; each needs a port of its own"
+{{- end }}
+{{- end }}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
+- "httpRoute.enabled needs httpRoute.parentRefs, a Gateway"
+{{- end }}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.hostnames) }}
+- "httpRoute.enabled needs httpRoute.hostnames: the server refuses names that it does not know"
+{{- end }}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
+- "ingress.enabled needs ingress.hosts: the server refuses names that it does not know"
+{{- end }}
+{{- /* the longest deadline of a tool is CALL_TIMEOUT_MS */}}
+{{- $longest := div (add (default 30000 .Values.env.CALL_TIMEOUT_MS | toString | float64 | int64) 999) 1000 }}
+{{- $request := include "portcullis.seconds" (dict "duration" .Values.httpRoute.timeouts.request) | int64 }}
+{{- if and .Values.httpRoute.enabled (ne $request 0) (le $request $longest) }}
+- "httpRoute.timeouts.request ({{ .Values.httpRoute.timeouts.request }}) ends calls that may take {{ $longest }}s (env.CALL_TIMEOUT_MS); use 0s, or more than that"
+{{- end }}
+{{- with .Values.networkPolicy }}
+{{- if .enabled }}
+{{- if and $.Values.otel.endpoint (not .egress.otlp.enabled) (not .egress.extra) }}
+- "networkPolicy lets nothing through to otel.endpoint: set networkPolicy.egress.otlp.enabled, or say how in networkPolicy.egress.extra"
+{{- end }}
+{{- if and $.Values.otelOperator.enabled (not .egress.https) (not .egress.extra) }}
+- "networkPolicy lets the operator's sidecar send nothing: say where it sends in networkPolicy.egress.extra"
+{{- end }}
+{{- if and $.Values.env.OAUTH_ISSUER (not .egress.https) (not .egress.extra) }}
+- "networkPolicy lets nothing through to env.OAUTH_ISSUER: set networkPolicy.egress.https, or say how in networkPolicy.egress.extra"
+{{- end }}
+{{- $port := regexFind ":[0-9]+/" (default "" (index $.Values.secret.data "DATABASE_URL")) | trimPrefix ":" | trimSuffix "/" | default "5432" }}
+{{- if and $.Values.secret.create (ne $port (toString (int64 .egress.postgres.port))) (not .egress.extra) }}
+- "networkPolicy lets nothing through to the database at port {{ $port }}: set networkPolicy.egress.postgres.port"
+{{- end }}
+{{- if and .ingress.ingressNamespace (not (or $.Values.ingress.enabled $.Values.httpRoute.enabled)) }}
+- "networkPolicy.ingress.ingressNamespace is set, and neither ingress nor httpRoute is enabled"
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,103 @@
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { chart, helm, objectsIn, only, renderText, scenarioFile, scenarioObjects, scenarios, scenarioText, whyNoHelm } from '../helpers/chart.ts'
+
+/** What is there whatever the values say. */
+const always = ['ConfigMap', 'ConfigMap', 'Deployment', 'NetworkPolicy', 'NetworkPolicy', 'Pod', 'Pod', 'Pod', 'Service', 'ServiceAccount']
+/** What each scenario must have beside it (its name says why), and nothing else. */
+const expected: Record<string, string[]> = {
+  'all-on': ['ConfigMap', 'ConfigMap', 'ConfigMap', 'ConfigMap', 'ExternalSecret', 'ExternalSecret', 'HTTPRoute', 'HorizontalPodAutoscaler', 'Ingress', 'Job', 'PodDisruptionBudget', 'PrometheusRule', 'SecretStore', 'ServiceMonitor'],
+  'aws-adot-sidecar': ['ConfigMap', 'HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
+  default: ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
+  'existing-secret': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
+  'external-secrets': ['ExternalSecret', 'ExternalSecret', 'HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
+  gateway: ['HTTPRoute', 'HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
+  'hpa-custom-metric': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
+  ingress: ['HorizontalPodAutoscaler', 'Ingress', 'Job', 'PodDisruptionBudget'],
+  keda: ['Job', 'PodDisruptionBudget', 'ScaledObject', 'TriggerAuthentication'],
+  'migrations-init': ['ExternalSecret', 'ExternalSecret', 'HorizontalPodAutoscaler', 'PodDisruptionBudget'],
+  monitoring: ['ConfigMap', 'HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget', 'PrometheusRule', 'ServiceMonitor'],
+  'networkpolicy-strict': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
+  'otel-agent': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
+  'otel-operator': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
+  podmonitor: ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget', 'PodMonitor'],
+  prod: ['ConfigMap', 'ExternalSecret', 'ExternalSecret', 'HorizontalPodAutoscaler', 'Ingress', 'Job', 'PodDisruptionBudget', 'PrometheusRule', 'ServiceMonitor'],
+  'secret-create': ['Secret']
+}
+
+/** A copy of the chart with a file changed. */
+function chartWith (file: string, change: (text: string) => string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-chart-'))
+  cpSync(chart, folder, { recursive: true })
+  writeFileSync(join(folder, file), change(readFileSync(join(folder, file), 'utf8')))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  return folder
+}
+
+t.test('helm lint --strict finds nothing in any scenario', { skip: whyNoHelm }, async (t) => {
+  for (const name of scenarios) t.same(lintErrors(chart, scenarioFile(name)), [], name)
+  t.ok(lintErrors(chartWith('templates/service.yaml', (text) => text.replace('spec:', 'spec: {')), scenarioFile('default')).length > 0, 'a file that is no YAML fails')
+  t.ok(lintErrors(chartWith('Chart.yaml', (text) => text.replace('version: 0.1.0', 'version: one')), scenarioFile('default')).length > 0, 'so does a version that is none')
+})
+
+function lintErrors (folder: string, values: string): string[] {
+  const { ok, output, errors } = helm(['lint', '--strict', folder, '-f', values])
+  return ok ? [] : [output + errors]
+}
+
+t.test('each scenario renders the objects that it is for, and no others', { skip: whyNoHelm }, async (t) => {
+  t.same(scenarios, Object.keys(expected).sort())
+  for (const name of scenarios) t.same(kindsOf(scenarioText(name)), [...always, ...expected[name] ?? []].sort(), name)
+})
+
+const kindsOf = (text: string): string[] => objectsIn(text).map(({ kind }) => kind).sort()
+
+t.test('every template is rendered by some scenario', { skip: whyNoHelm }, async (t) => {
+  const sources = new Set(scenarios.flatMap((name) => [...scenarioText(name).matchAll(/^# Source: portcullis\/(.+)$/gm)].map(([, file]) => file)))
+  const templates = ['templates', 'templates/tests'].flatMap((folder) => readdirSync(join(chart, folder)).filter((file) => file.endsWith('.yaml')).map((file) => `${folder}/${file}`))
+  t.same(templates.filter((file) => !sources.has(file)), ['templates/validate.yaml'], 'but that which only refuses')
+})
+
+t.test('what is rendered twice is the same, whatever the release is called', { skip: whyNoHelm }, async (t) => {
+  for (const name of scenarios) t.equal(renderText(scenarioFile(name)), scenarioText(name), name)
+  const other = objectsIn(renderText(scenarioFile('default'), { release: 'blue' }))
+  t.same(other.map(({ metadata }) => metadata.name).filter((name) => !name.startsWith('blue-portcullis')), [], 'two releases fit into one namespace')
+  t.equal(only(other, 'Deployment').spec.selector.matchLabels['app.kubernetes.io/instance'], 'blue')
+})
+
+t.test('a cluster that is too old is refused, and another chart may have this one below it', { skip: whyNoHelm }, async (t) => {
+  t.throws(() => renderText(scenarioFile('default'), { kubeVersion: '1.29.0' }), /incompatible with Kubernetes v1.29.0/)
+  const parent = mkdtempSync(join(tmpdir(), 'portcullis-parent-'))
+  t.teardown(() => { rmSync(parent, { recursive: true }) })
+  writeFileSync(join(parent, 'Chart.yaml'), 'apiVersion: v2\nname: parent\nversion: 1.0.0\n')
+  writeFileSync(join(parent, 'values.yaml'), 'global: {team: platform}\nportcullis: {env: {LOG_LEVEL: debug}}\n')
+  cpSync(chart, join(parent, 'charts/portcullis'), { recursive: true })
+  const objects = objectsIn(renderText(join(parent, 'values.yaml'), { from: parent, release: 'all' }))
+  t.equal(only(objects, 'ConfigMap', 'all-portcullis-env').data?.LOG_LEVEL, 'debug')
+})
+
+t.test('the production file is short and renders', { skip: whyNoHelm }, async (t) => {
+  const file = join(chart, 'values-prod.yaml')
+  t.ok(readFileSync(file, 'utf8').trim().split('\n').length <= 12)
+  t.ok(kindsOf(renderText(file)).includes('ExternalSecret'))
+})
+
+t.test('the documented command renders what the server needs: one Secret for it, one for the migration', { skip: whyNoHelm }, async (t) => {
+  const secrets = scenarioObjects('external-secrets').filter(({ kind }) => kind === 'ExternalSecret')
+  t.same(Object.fromEntries(secrets.map(({ spec }) => [spec.target.name, spec.data.map(({ secretKey, remoteRef }: any) => `${secretKey} ${remoteRef.key} ${remoteRef.property}`)])), {
+    'portcullis-secrets': ['DATABASE_URL mcp-server/database database_url', 'API_KEY mcp-server/auth api_key', 'PORTCULLIS_SECRET mcp-server/auth portcullis_secret'],
+    'portcullis-migrations': ['MIGRATION_DATABASE_URL mcp-server/migrations database_url', 'DATABASE_URL mcp-server/database database_url']
+  })
+})
+
+t.test('the notes say where it is, how to make the Secret, and what is missing', { skip: whyNoHelm }, async (t) => {
+  const notes = (name: string, ...more: string[]): string => helm(['install', 'portcullis', chart, '-n', 'mcp-system', '--dry-run=client', '-f', scenarioFile(name), ...more]).output.split('NOTES:')[1] ?? ''
+  t.match(notes('default'), /kubectl create secret generic portcullis-secrets -n mcp-system[^]*MIGRATION_DATABASE_URL=[^]*PORTCULLIS_SECRET=/)
+  t.match(notes('existing-secret'), /create secret generic portcullis-credentials/)
+  t.notMatch(notes('existing-secret'), /MIGRATION_DATABASE_URL/)
+  t.match(notes('external-secrets'), /API_KEY from mcp-server\/auth, api_key[^]*WARNING: the cluster does not serve external-secrets.io\/v1/)
+  t.match(notes('ingress'), /https:\/\/mcp.example.com\/mcp/)
+  t.match(notes('keda'), /from 2 to 6 pods \(KEDA\)[^]*does not serve keda.sh/)
+})
