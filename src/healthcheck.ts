@@ -1,0 +1,23 @@
+import { Type } from 'typebox'
+import { envSchema } from '../config/env.ts'
+import { processEnvironment } from '../config/load.ts'
+import { readVariables } from '../config/variables.ts'
+
+// The image's health check: node dist/src/healthcheck.js asks /livez of the server in the same container, and exits 0 or 1.
+const timeoutMs = 2_000
+const everywhere: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
+
+const { values: { HOST, PORT }, problems: [problem] } = readVariables(Type.Pick(envSchema, ['HOST', 'PORT']), processEnvironment())
+const host = everywhere[HOST] ?? HOST
+const url = `http://${host.includes(':') ? `[${host}]` : host}:${PORT}/livez`
+
+try {
+  if (problem !== undefined) throw new Error(problem)
+  const { status } = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })
+  if (status !== 200) throw new Error(`${url} answers ${status}`)
+  console.log(`${url} answers 200`)
+} catch (error) {
+  const { message, cause } = error as Error & { cause?: { code?: string } }
+  console.error(`not healthy: ${cause?.code === undefined ? message : `${url} can't be reached (${cause.code})`}`)
+  process.exitCode = 1
+}
