@@ -1,5 +1,8 @@
-import t, { type Test } from 'tap'
+import { chownSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import pg from 'pg'
+import t, { type Test } from 'tap'
+import { folderWith } from '../helpers/folder.ts'
 import { rpcRequest, readMessages } from '../helpers/mcp-client.ts'
 import { runImage, whyNoImage, type Container } from '../helpers/image.ts'
 import { emptyDatabase, serverUrl } from '../helpers/postgres.ts'
@@ -36,6 +39,25 @@ t.test('the image, read-only and without rights', { skip: whyNoImage }, async (t
     t.equal(code, 1)
     for (const name of ['DATABASE_URL', 'API_KEY', 'PORTCULLIS_SECRET', 'ALLOWED_HOSTS']) t.match(output, new RegExp(`- ${name}.* required`), name)
     t.notMatch(output, /embedded|at .*\.js:/, 'no other way is tried, and nothing is thrown about')
+  })
+
+  t.test('makes secrets in a volume that is mounted for it, and serves with them', async (t) => {
+    t.match(await finished(t, {}, cli('secrets', 'init', '--dir', '/secrets')), { code: 1, output: /secrets failed \(EROFS\)/ }, 'without one it can\'t')
+    const volume = folderWith(t)
+    chownSync(volume, 65532, 65532)
+    const made = await runImage(t, {}, cli('secrets', 'init', '--dir', '/secrets'), { [volume]: '/secrets' }).exit
+    t.match(made, { code: 0, output: /API key, shown this once:\npc_/ })
+    const { uid, mode } = statSync(join(volume, 'API_KEY'))
+    t.same([uid, mode & 0o777], [65532, 0o400])
+
+    const port = await freePort()
+    const { API_KEY: _key, PORTCULLIS_SECRET: _secret, ...rest } = env
+    const server = runImage(t, { ...rest, PORT: String(port), API_KEY_FILE: '/secrets/API_KEY', PORTCULLIS_SECRET_FILE: '/secrets/PORTCULLIS_SECRET' }, undefined, { [volume]: '/secrets' })
+    await untilServing(server, port)
+    t.equal((await call(port, 'get_pool_status', {}, made.output.trim().split('\n').at(-1))).status, 200)
+    t.equal((await call(port, 'get_pool_status', {})).status, 401)
+    server.kill('SIGTERM')
+    t.equal((await server.exit).code, 0)
   })
 
   t.test('serves, says how it is, and lets a call in flight finish after SIGTERM', async (t) => {
