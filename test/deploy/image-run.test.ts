@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { folderWith } from '../helpers/folder.ts'
 import { rpcRequest, readMessages } from '../helpers/mcp-client.ts'
 import { runImage, whyNoImage, type Container } from '../helpers/image.ts'
+import { placeholders } from '../helpers/placeholders.ts'
 import { emptyDatabase, serverUrl } from '../helpers/postgres.ts'
 import { freePort } from '../helpers/server-process.ts'
 
@@ -18,7 +19,7 @@ t.test('the image, read-only and without rights', { skip: whyNoImage }, async (t
   const [migrated, seeded] = [await finished(t, { ...production(serverUrl(url)), MIGRATION_DATABASE_URL: url }, cli('migrate')), await finished(t, { ...production(url) }, cli('seed', '--rows', '50'))]
   t.match(migrated, { code: 0, output: /schema is at version \d+, applied 001[^]*has its groups and defaults/ })
   t.match(seeded, { code: 0, output: /50 records added/ })
-  const env = { ...production(serverUrl(url)), SHUTDOWN_DELAY_MS: '0' }
+  const env: Record<string, string> = { ...await placeholders(async () => serverUrl(await emptyDatabase(t))), ...production(serverUrl(url)), SHUTDOWN_DELAY_MS: '0' }
 
   t.test('can change nothing and gain nothing', async (t) => {
     const look = `
