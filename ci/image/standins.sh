@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes stand-ins for the two base images of the Dockerfile, for machines that reach no container registry: the Node of the
-# Dockerfile from npm, a static busybox, and the libraries of this machine. They prove the Dockerfile, not the real bases.
+# Dockerfile from npm, busybox and the libraries of this machine. They prove the Dockerfile, not the real bases.
 #   STORAGE="options of buildah" standins.sh NODE_VERSION NODE_IMAGE RUNTIME_IMAGE
 set -euo pipefail
 version=$1 node_image=$2 runtime_image=$3
@@ -16,7 +16,7 @@ unpack () { # unpack PACKAGE@VERSION FOLDER
 }
 
 libraries_of () { # libraries_of PROGRAM ROOT: what the loader of this machine finds for it
-  ldd "$1" | grep -oE '/[^ ]+' | xargs -I{} cp -L --parents {} "$2"
+  { ldd "$1" || true; } 2> /dev/null | { grep -oE '/[^ ]+' || true; } | xargs -I{} cp -L --parents {} "$2" # none, when it is static
 }
 
 commit () { # commit ROOT IMAGE CONFIG...
@@ -38,12 +38,12 @@ libraries_of "$work/node/bin/node" "$root"
 cp -r "$work/npm" "$root/usr/local/lib/node_modules/npm"
 ln -s ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/local/bin/npm"
 cp "$(command -v busybox)" "$root/bin/busybox"
+libraries_of "$root/bin/busybox" "$root"
 busybox --list | while read -r name; do [ "$name" = busybox ] || ln -s busybox "$root/bin/$name"; done
 ln -s /bin/env "$root/usr/bin/env"
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 echo 'root:x:0:0:root:/root:/bin/sh' > "$root/etc/passwd"
-# npm asks the registry that this machine uses, and trusts whom it trusts.
-commit "$root" "$node_image" --env PATH=/usr/local/bin:/bin --env "npm_config_registry=$(npm config get registry)" --env NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
+commit "$root" "$node_image" --env PATH=/usr/local/bin:/bin
 
 root=$work/runtime
 mkdir -p "$root"/{etc,home/nonroot,nodejs/bin,proc,dev,sys}

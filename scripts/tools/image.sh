@@ -28,6 +28,9 @@ version=$(sed -n 's/^ARG NODE_IMAGE=.*node:\([0-9.]*\).*/\1/p' Dockerfile)
 node=localhost/standin-node:$version runtime=localhost/standin-runtime:$version
 bud () { buildah "${storage[@]}" bud --pull-never --format docker "$@" > "$work/log" 2>&1 || { cat "$work/log" >&2; fail 'its Dockerfile fails'; }; }
 
+# npm asks whom it asks on this machine, and trusts whom it trusts here.
+{ cat "$(npm config get userconfig)" 2> /dev/null || true; printf '\nregistry=%s\ncafile=/etc/ssl/certs/ca-certificates.crt\n' "$(npm config get registry)"; } > "$work/npmrc"
+
 # What people have lying about, in a checkout whose files nobody else may read.
 mkdir "$work/context" "$work/result"
 sources . | tar --create --null --files-from=- --ignore-failed-read | tar --extract --directory "$work/context"
@@ -41,7 +44,7 @@ printf 'FROM scratch\nCOPY . /\n' > "$work/context-only"
 bud --file "$work/context-only" --output "type=local,dest=$work/admitted" "$work/context"
 (cd "$work/admitted" && find . -type f | sed 's,^\./,,' | LC_ALL=C sort) > "$work/result/context.txt"
 bud --layers --tag localhost/portcullis --output "type=local,dest=$work/result/root" \
-  --build-arg "NODE_IMAGE=$node" --build-arg "RUNTIME_IMAGE=$runtime" --build-arg VERSION=1.2.3 --build-arg REVISION=canary-revision --build-arg SOURCE=https://example.com/canary "$work/context"
+  --secret "id=npmrc,src=$work/npmrc" --build-arg "NODE_IMAGE=$node" --build-arg "RUNTIME_IMAGE=$runtime" --build-arg VERSION=1.2.3 --build-arg REVISION=canary-revision --build-arg SOURCE=https://example.com/canary "$work/context"
 chmod 755 "$work/result/root"
 buildah "${storage[@]}" inspect --type image localhost/portcullis > "$work/result/image.json"
 mv "$work/result" "$image" # last: what was interrupted is not there

@@ -8,7 +8,7 @@ import { loadConfig, type Config } from '../../config/load.ts'
 import { secretsCommand } from '../../src/cli/secrets.ts'
 import { folderWith } from '../helpers/folder.ts'
 
-interface Service { build?: unknown, command?: string[], environment?: Record<string, string>, env_file?: Array<{ path: string, required: boolean }>, volumes?: string[], user?: string, group_add?: string[], mem_limit: string, restart: string, stop_grace_period?: string, depends_on?: Record<string, unknown>, deploy?: { replicas: number }, healthcheck?: { test: string[] } }
+interface Service { build?: unknown, command?: string[], environment?: Record<string, string>, env_file?: Array<{ path: string, required: boolean }>, volumes?: string[], user?: string, group_add?: string[], mem_limit: string, restart: string, stop_grace_period?: string, depends_on?: Record<string, unknown>, profiles?: string[], deploy?: { replicas: number }, healthcheck?: { test: string[] } }
 
 const { services } = parse(readFileSync('compose.yaml', 'utf8'), { merge: true }) as { services: Record<string, Service> }
 const service = (name: string): Service => services[name] as Service
@@ -95,4 +95,17 @@ t.test('all profiles together fit into the connections of PostgreSQL', async (t)
   t.ok(all <= 97, `${all}; three of 100 are kept for administrators`)
   t.equal(service('replica').deploy?.replicas, 3)
   t.match(readFileSync('compose/haproxy.cfg', 'utf8'), /server-template replica 3 replica:8000 check/)
+})
+
+t.test('what people and CI are told to run names profiles, services and subcommands that exist', async (t) => {
+  const profiles = new Set(Object.values(services).flatMap(({ profiles = [] }) => profiles))
+  const wrong = (text: string): string[] => [...text.matchAll(/docker compose ([^`\n|]*)/g)].flatMap(([, line = '']) => [
+    ...[...line.matchAll(/--profile '?([\w*]+)/g)].map(([, name]) => name as string).filter((name) => name !== '*' && !profiles.has(name)),
+    ...[/^(?:exec|run|logs)(?: -\S+)* (\w+)/.exec(line)?.[1] ?? 'server'].filter((name) => services[name] === undefined)
+  ])
+  for (const path of ['README.md', 'docs/deploy.md', '.github/workflows/ci.yml']) {
+    t.match(readFileSync(path, 'utf8'), /docker compose/, path)
+    t.same(wrong(readFileSync(path, 'utf8')), [], path)
+  }
+  t.same(wrong('docker compose --profile everything up\ndocker compose exec -T database sh'), ['everything', 'database'])
 })
