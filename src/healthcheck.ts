@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
 import { Type } from 'typebox'
 import { envSchema } from '../config/env.ts'
 import { processEnvironment } from '../config/load.ts'
@@ -13,11 +15,14 @@ const url = `http://${host.includes(':') ? `[${host}]` : host}:${PORT}/livez`
 
 try {
   if (problem !== undefined) throw new Error(problem)
-  const { status } = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })
-  if (status !== 200) throw new Error(`${url} answers ${status}`)
+  const request = get(url, { signal: AbortSignal.timeout(timeoutMs) }) // fetch refuses some ports, such as 6000
+  const [response] = await once(request, 'response') as [IncomingMessage]
+  response.resume()
+  if (response.statusCode !== 200) throw new Error(`${url} answers ${response.statusCode}`)
   console.log(`${url} answers 200`)
 } catch (error) {
-  const { message, cause } = error as Error & { cause?: { code?: string } }
-  console.error(`not healthy: ${cause?.code === undefined ? message : `${url} can't be reached (${cause.code})`}`)
+  const { message, name, code } = error as NodeJS.ErrnoException
+  const reason = name === 'AbortError' ? `${url} does not answer` : code === undefined ? message : `${url} can't be reached (${code})`
+  console.error(`not healthy: ${reason}`)
   process.exitCode = 1
 }

@@ -32,7 +32,7 @@ t.test('the image', { skip: whyNoImage }, async (t) => {
     t.same(Object.keys(config.ExposedPorts), ['8000/tcp'])
     t.same(config.Entrypoint, ['/nodejs/bin/node', '--enable-source-maps', '--import', './dist/src/instrumentation.js', 'node_modules/fastify-cli/cli.js'])
     t.same(config.Cmd, ['start', '-c', './fastify.config.cjs', 'dist/src/app.js'])
-    t.match(config.Healthcheck, { Test: ['CMD', '/nodejs/bin/node', 'dist/src/healthcheck.js'], Interval: 10e9, Timeout: 3e9, Retries: 3 })
+    t.match(config.Healthcheck, { Test: ['CMD', '/nodejs/bin/node', 'dist/src/healthcheck.js'], Interval: 30e9, Timeout: 3e9, Retries: 3 })
   })
 
   t.test('has the settings of production, no secret, and says what it is', async (t) => {
