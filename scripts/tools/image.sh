@@ -26,7 +26,9 @@ export STORAGE="--root $layers --runroot $work/run"
 read -ra storage <<< "$STORAGE"
 version=$(sed -n 's/^ARG NODE_IMAGE=.*node:\([0-9.]*\).*/\1/p' Dockerfile)
 node=localhost/standin-node:$version runtime=localhost/standin-runtime:$version
-bud () { buildah "${storage[@]}" bud --pull-never --format docker "$@" > "$work/log" 2>&1 || { cat "$work/log" >&2; fail 'its Dockerfile fails'; }; }
+files=$(ulimit -Hn) # npm opens more than the 1024 that buildah allows unasked
+[ "$files" != unlimited ] || files=65536
+bud () { buildah "${storage[@]}" bud --pull-never --format docker --ulimit "nofile=$files:$files" "$@" > "$work/log" 2>&1 || { cat "$work/log" >&2; fail 'its Dockerfile fails'; }; }
 
 # npm asks whom it asks on this machine, and trusts whom it trusts here.
 { cat "$(npm config get userconfig)" 2> /dev/null || true; printf '\nregistry=%s\ncafile=/etc/ssl/certs/ca-certificates.crt\n' "$(npm config get registry)"; } > "$work/npmrc"
