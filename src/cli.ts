@@ -1,6 +1,7 @@
 import { allowlistCommand } from './cli/allowlist.ts'
 import { migrateCommand, seedCommand } from './cli/database.ts'
 import { keysCommand } from './cli/keys.ts'
+import { secretsCommand } from './cli/secrets.ts'
 import { UsageError } from './cli/usage-error.ts'
 import { drainOnOneSignal } from './signals.ts'
 
@@ -13,10 +14,12 @@ const usage = `Usage:
                                 check the file of ALLOWLIST_PATH; --also names a tool that a package adds
   portcullis allowlist explain --role ROLE [--role ROLE] --tool TOOL [--file F] [--also TOOL]
                                 tell what a caller with these roles may do with a tool, and which line says so
+  portcullis secrets init --dir DIR [--database HOST:PORT/NAME] [--pooler HOST:PORT]
+                                make what a new installation keeps secret, a file each, named like its variable
 
 migrate and seed use MIGRATION_DATABASE_URL, else DATABASE_URL, else (in development) the embedded PostgreSQL.`
 
-const commands: Record<string, (args: string[]) => Promise<void>> = { migrate: migrateCommand, seed: seedCommand, keys: keysCommand, allowlist: allowlistCommand }
+const commands: Record<string, (args: string[]) => Promise<void>> = { migrate: migrateCommand, seed: seedCommand, keys: keysCommand, allowlist: allowlistCommand, secrets: secretsCommand }
 
 drainOnOneSignal() // Ctrl-C also stops an embedded database
 const [name = '', ...args] = process.argv.slice(2)

@@ -9,10 +9,12 @@ import { promtool, whyNoPrometheus } from '../helpers/prometheus.ts'
 
 interface Service {
   image: string
-  profiles: string[]
+  profiles?: string[]
   ports?: string[]
   volumes?: string[]
-  networks: string[]
+  networks: string[] | Record<string, unknown>
+  restart?: string
+  build?: unknown
   environment?: Record<string, string>
   command?: string[]
   healthcheck?: { test: string[] }
@@ -27,6 +29,7 @@ const compose = read('compose.yaml') as { name: string, services: Record<string,
 const services = Object.entries(compose.services)
 const service = (name: string): Service => compose.services[name] as Service
 const mounts = ({ volumes = [] }: Service): Array<[from: string, to: string, mode: string | undefined]> => volumes.map((volume) => volume.split(':') as [string, string, string | undefined])
+const exactVersion = /:v?\d+\.\d+(\.\d+)?(-alpine|-p\d)?$/
 /** host:port of a URL, with the port that a bare one means. */
 const addressOf = (url: string): string => url.replace(/^\$\{env:\w+:-(.*)\}$/, '$1').replace(/^https?:\/\//, '').replace(/\/.*$/, '')
 const { datasources } = read('observability/grafana/provisioning/datasources/portcullis.yaml') as { datasources: Source[] }
@@ -45,13 +48,14 @@ t.test('docker compose would take the file, every profile of it', { skip: whyMis
 
 t.test('every service is pinned, bounded, without rights, and reachable from this machine alone', async (t) => {
   t.equal('version' in compose, false)
-  for (const [name, { image, profiles, ports = [], ...rest }] of services) {
-    t.match(image, /:v?\d+\.\d+\.\d+$/, `${name}: an exact version`)
-    t.ok(profiles.length > 0, `${name} starts only when asked for`)
+  for (const [name, { image, build, ports = [], ...rest }] of services) {
+    if (build === undefined) t.match(image, exactVersion, `${name}: an exact version`)
+    else t.match([image, build], ['portcullis:local', { context: '.', target: 'runtime' }], `${name}: our own`)
     for (const port of ports) t.match(port, /^127\.0\.0\.1:\d+:\d+$/, `${name}: loopback`)
     t.match(rest, { init: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'], mem_limit: /^\d+[mg]$/, cpus: Number, pids_limit: Number }, name)
     t.equal(rest.read_only, name === 'lgtm' ? undefined : true, `${name}: the image of lgtm writes into its own folders`)
-    for (const key of ['privileged', 'cap_add', 'devices', 'pid', 'network_mode', 'user', 'userns_mode']) t.equal(key in rest, false, `${name}: ${key}`)
+    for (const key of ['privileged', 'cap_add', 'devices', 'pid', 'network_mode', 'userns_mode']) t.equal(key in rest, false, `${name}: ${key}`)
+    t.notMatch(rest.user ?? '65532:65532', /^(0|root)\b/, `${name}: not root`)
   }
 })
 
@@ -69,18 +73,21 @@ t.test('what is mounted exists, and can\'t be written', async (t) => {
 })
 
 t.test('who waits for a healthy service waits for one that has a check and starts with it', async (t) => {
-  for (const [name, { depends_on: needs = {}, profiles }] of services) {
+  for (const [name, { depends_on: needs = {}, profiles = [] }] of services) {
     for (const [needed, { condition }] of Object.entries(needs)) {
-      t.equal(condition, 'service_healthy', `${name}: ${needed}`)
-      t.ok(service(needed).healthcheck, `${needed} has a health check`)
-      t.same(profiles.filter((profile) => !service(needed).profiles.includes(profile)), [], `${needed} is in the profiles of ${name}`)
+      const { healthcheck, restart, profiles: its } = service(needed)
+      if (restart === 'no') t.equal(condition, 'service_completed_successfully', `${name}: ${needed} ends`)
+      else t.match([condition, healthcheck], ['service_healthy', { test: ['CMD'] }], `${name}: ${needed} has a health check`)
+      t.ok(its === undefined || (profiles.length > 0 && profiles.every((profile) => its.includes(profile))), `${needed} starts with ${name}`)
     }
   }
 })
 
 t.test('nothing gets out of the networks', async (t) => {
-  t.same(compose.networks, { stack: { internal: true }, edge: { driver_opts: { 'com.docker.network.bridge.enable_ip_masquerade': 'false' } } })
-  for (const [name, { networks, ports }] of services) t.equal(networks.includes('edge'), ports !== undefined, `${name}: a port needs it, nothing else does`)
+  const { edge, ...inner } = compose.networks
+  for (const [name, options] of Object.entries(inner)) t.same(options, { internal: true }, name)
+  t.same({ edge }, { edge: { driver_opts: { 'com.docker.network.bridge.enable_ip_masquerade': 'false' } } })
+  for (const [name, { networks, ports }] of services) t.equal([networks].flat().some((network) => network === 'edge' || Object.hasOwn(network as object, 'edge')), ports !== undefined || name === 'replica', `${name}: a port needs it, or a server that sends telemetry`)
 })
 
 t.test('nobody is an administrator of Grafana, and it asks nobody but the stack', async (t) => {

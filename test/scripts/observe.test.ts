@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { parse } from 'yaml'
 
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-docker-'))
 t.teardown(() => { rmSync(folder, { recursive: true }) })
@@ -23,20 +24,28 @@ function observe (args: string[], status?: number): { status: number | null, out
 t.test('up waits for the stack and says where to look and how to start the server', async (t) => {
   const { status, output, asked } = observe(['up'], 0)
   t.equal(status, 0)
-  t.equal(asked, 'compose --profile observe up --detach --wait')
+  t.equal(asked, 'compose --profile observe up --detach --wait otelcol grafana')
   for (const text of ['http://localhost:3000', 'http://localhost:9090/alerts', 'OTEL_ENABLED=true npm start', 'docs/observe.md']) t.ok(output.includes(text), text)
-  t.equal(observe(['up', 'lgtm'], 0).asked, 'compose --profile lgtm up --detach --wait')
+  t.equal(observe(['up', 'lgtm'], 0).asked, 'compose --profile lgtm up --detach --wait lgtm')
+})
+
+t.test('what it starts and stops is the stack: every service of those profiles, and nothing else', async (t) => {
+  const { services } = parse(readFileSync('compose.yaml', 'utf8'), { merge: true }) as { services: Record<string, { profiles?: string[], depends_on?: Record<string, unknown> }> }
+  const ofStack = Object.keys(services).filter((name) => services[name]?.profiles?.some((profile) => profile === 'observe' || profile === 'lgtm'))
+  const started = [...observe(['up'], 0).asked.split(' ').slice(6), ...observe(['up', 'lgtm'], 0).asked.split(' ').slice(6)]
+  t.same([...new Set([...started, ...started.flatMap((name) => Object.keys(services[name]?.depends_on ?? {}))])].sort(), ofStack.sort())
+  t.same(observe(['down'], 0).asked.split(' ').slice(6).sort(), ofStack)
 })
 
 t.test('down stops whatever profile runs and keeps the data', async (t) => {
   const { status, output, asked } = observe(['down'], 0)
   t.equal(status, 0)
-  t.equal(asked, 'compose --profile * down')
+  t.equal(asked, 'compose --profile * rm --stop --force otelcol prometheus tempo loki grafana lgtm')
   t.match(output, /are kept in volumes/)
 })
 
 t.test('a failure, a missing container engine and a wrong word end with one sentence', async (t) => {
-  t.match(observe(['up'], 1), { status: 1, output: 'docker compose --profile observe up --detach --wait failed; what it wrote is above\n' })
+  t.match(observe(['up'], 1), { status: 1, output: 'docker compose --profile observe up --detach --wait otelcol grafana failed; what it wrote is above\n' })
   t.match(observe(['up']), { status: 1, output: /^docker was not found; .*\n$/ })
   t.match(observe(['up', 'everything'], 0), { status: 1, output: /^say what to do: .*\n$/, asked: '' })
   t.match(observe([], 0), { status: 1, output: /^say what to do: / })

@@ -1,0 +1,78 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { parse } from 'yaml'
+import { folderWith } from '../helpers/folder.ts'
+import { whyMissing } from '../helpers/deploy-tools.ts'
+import { workflowProblems } from '../helpers/workflow-rules.ts'
+
+const folder = '.github/workflows'
+const names = readdirSync(folder)
+const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
+const linter = execFileSync('scripts/tools/actionlint.sh', ['--where'], { encoding: 'utf8' }).trim()
+
+t.test('actionlint finds nothing', { skip: whyMissing(existsSync(linter), 'actionlint is not installed; scripts/tools/actionlint.sh installs it') }, async (t) => {
+  const lint = (...files: string[]): { status: number | null, stdout: string } => spawnSync(linter, files, { encoding: 'utf8', env: { PATH: process.env.PATH, SHELLCHECK_OPTS: '-S warning' } })
+  t.match(lint(...names.map((name) => join(folder, name))), { status: 0, stdout: '' })
+  const broken = join(folderWith(t, { 'release.yml': read('release.yml').replace('steps.build.outputs.digest', 'steps.built.outputs.digest') }), 'release.yml')
+  t.match(lint(broken), { status: 1, stdout: /built/ })
+})
+
+t.test('workflows keep to our rules', async (t) => {
+  t.same(['chart-release.yml', 'ci.yml', 'codeql.yml', 'release.yml'].filter((name) => !names.includes(name)), [])
+  for (const name of names) t.same(workflowProblems(read(name)), [], name)
+})
+
+t.test('each rule notices what breaks it', async (t) => {
+  const breaks: Array<[was: string | RegExp, is: string, problem: RegExp]> = [
+    [/actions\/checkout@\S+ # v/, 'actions/checkout@v7 # v', /is not pinned/],
+    [/(actions\/checkout@\S+) # v\S+/, '$1', /is not pinned/],
+    ['  push:', '  pull_request_target:', /secrets to foreign code/],
+    ['permissions: {}', 'permissions: write-all', /rights to all of its jobs/],
+    ['permissions: {}', 'permissions: { packages: write }', /rights to all of its jobs/],
+    [/concurrency:\n {2}group: .*\n/, 'concurrency:\n', /concurrency group/],
+    ['      contents: read\n', '      contents: write\n', /check: it may write contents/],
+    ['      contents: read\n', '      actions: write\n', /check: it may write actions/],
+    ['    timeout-minutes: 20\n', '', /check: it may run for ever/],
+    ['ubuntu-24.04', 'ubuntu-latest', /check: its runner/],
+    ['"$GITHUB_REF_NAME"', '"${{ github.ref_name }}"', /check: an expression in a script/], // eslint-disable-line no-template-curly-in-string
+    ['persist-credentials: false', 'persist-credentials: true', /check: the checkout leaves a token/]
+  ]
+  for (const [was, is, problem] of breaks) t.match(workflowProblems(read('release.yml').replace(was, is)), [problem], String(problem))
+})
+
+t.test('scripts and files that workflows name exist', async (t) => {
+  for (const name of names) {
+    const text = read(name)
+    for (const [, script] of text.matchAll(/npm run (?:-s )?([\w:-]+)/g)) t.ok(scripts[script as string], `${name}: npm run ${script}`)
+    for (const [path] of text.matchAll(/(?<![\w/])(?:scripts|ci|\.github)\/[\w./-]+\.(?:sh|mjs|yml)\b/g)) t.ok(existsSync(path), `${name}: ${path}`)
+  }
+})
+
+t.test('what is published is signed, described, looked at, and named only then', async (t) => {
+  const { jobs } = parse(read('release.yml')) as { jobs: Record<string, { needs?: string | string[], steps: Array<{ uses?: string, run?: string, with?: Record<string, unknown> }> }> }
+  const steps = (jobs.image?.steps ?? []).map(({ uses = '', run = '' }) => uses + run)
+  const order = [/cosign verify "\$runtime"/, /docker\/build-push-action/, /trivy-action/, /cosign sign/, /actions\/attest/, /imagetools create --tag/].map((part) => steps.findIndex((step) => part.test(step)))
+  t.same(order, [...order].sort((a, b) => a - b))
+  t.notOk(order.includes(-1))
+  const build = jobs.image?.steps.find(({ uses }) => uses?.startsWith('docker/build-push-action@') === true)?.with
+  t.match(build, { platforms: 'linux/amd64,linux/arm64', sbom: true, provenance: 'mode=max', target: 'runtime', outputs: /push-by-digest=true/ })
+  for (const argument of ['NODE_IMAGE', 'RUNTIME_IMAGE', 'VERSION', 'REVISION', 'SOURCE']) {
+    t.match(build?.['build-args'], new RegExp(`^${argument}=`, 'm'))
+    t.match(readFileSync('Dockerfile', 'utf8'), new RegExp(`^ARG ${argument}\\b`, 'm'))
+  }
+  t.match([jobs.image?.needs, jobs.chart?.needs, jobs.publish?.needs], ['check', 'image', ['image', 'chart']])
+})
+
+t.test('Renovate finds each version that a tool script or the Dockerfile pins, and leaves the rest to Dependabot', async (t) => {
+  const { enabledManagers, customManagers } = JSON.parse(readFileSync('renovate.json', 'utf8')) as { enabledManagers: string[], customManagers: Array<{ managerFilePatterns: string[], matchStrings: string[] }> }
+  const ecosystems = (parse(readFileSync('.github/dependabot.yml', 'utf8')) as { updates: Array<Record<string, string>> }).updates.map((update) => update['package-ecosystem'])
+  t.same(enabledManagers.filter((manager) => ecosystems.includes(manager) || manager === 'npm' || manager === 'github-actions'), [])
+  t.same(['dockerfile', 'docker-compose', 'custom.regex'].filter((manager) => !enabledManagers.includes(manager)), [])
+  const found = (path: string): number => customManagers.filter(({ managerFilePatterns }) => managerFilePatterns.some((pattern) => new RegExp(pattern.slice(1, -1)).test(path)))
+    .flatMap(({ matchStrings }) => matchStrings).reduce((sum, expression) => sum + [...readFileSync(path, 'utf8').matchAll(new RegExp(expression, 'g'))].length, 0)
+  for (const path of ['scripts/tools/actionlint.sh', 'scripts/tools/collector.sh', 'ci/image/standins.sh', 'Dockerfile']) t.ok(found(path) > 0, path)
+  t.equal(found('scripts/tools/image.sh'), 0)
+})
