@@ -32,6 +32,6 @@ The first metrics arrive within 30 seconds of its first call. What to look at: d
 
 function compose (args) {
   const { status, error } = spawnSync('docker', ['compose', ...args], { stdio: 'inherit' })
-  if (error !== undefined) throw new Refusal('docker was not found; install a container engine with docker compose 2.20 or newer')
+  if (error !== undefined) throw new Refusal('docker was not found; install a container engine with docker compose 2.24 or newer')
   if (status !== 0) throw new Refusal(`docker compose ${args.join(' ')} failed; what it wrote is above`)
 }

@@ -10,10 +10,11 @@ import { mistakes } from '../helpers/chart-mistakes.ts'
 /** What somebody else makes, where no source of secrets is named or other objects are. */
 const external: Record<string, string[]> = {
   'existing-secret': ['Secret portcullis-credentials', 'Secret portcullis-owner'],
+  oauth: ['Secret portcullis-oauth'],
   'all-on': ['Secret gate-api-keys']
 }
 const theOneSecret = ['Secret portcullis-secrets']
-const makesSecrets = ['all-on', 'existing-secret', 'external-secrets', 'migrations-init', 'prod', 'secret-create']
+const makesSecrets = ['all-on', 'existing-secret', 'external-secrets', 'migrations-init', 'oauth', 'prod', 'secret-create']
 
 const rules: Record<string, Rule> = { ...restricted, ...references, ...release, ...server }
 const presentIn = (name: string): Rule => present(external[name] ?? (makesSecrets.includes(name) ? [] : theOneSecret))

@@ -61,7 +61,7 @@ t.test('the schema and values.yaml know the same values', async (t) => {
   const inValues = (node: unknown, path: string[], known: Schema | undefined): string[] => known?.properties === undefined ? [] : Object.entries(node as object).flatMap(([key, value]) => [[...path, key].join('.'), ...inValues(value, [...path, key], known.properties[key])])
   const values = new Set(inValues(defaultValues(), [], schema))
   t.same([...values].filter((path) => !inSchema.includes(path)), [])
-  t.same(inSchema.filter((path) => !values.has(path) && !path.startsWith('env.')), ['adot'], 'but the old name that is refused with the new one')
+  t.same(inSchema.filter((path) => !values.has(path) && !path.startsWith('env.')), ['enabled', 'adot'], 'but what a parent chart says of this one, and the old name that is refused with the new one')
 })
 
 const at = (node: Schema, path: string[]): Schema => path.reduce<Schema>((inner, key) => inner.properties[key], node).properties

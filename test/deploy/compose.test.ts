@@ -49,8 +49,8 @@ t.test('docker compose would take the file, every profile of it', { skip: whyMis
 t.test('every service is pinned, bounded, without rights, and reachable from this machine alone', async (t) => {
   t.equal('version' in compose, false)
   for (const [name, { image, build, ports = [], ...rest }] of services) {
-    if (build === undefined) t.match(image, exactVersion, `${name}: an exact version`)
-    else t.match([image, build], ['portcullis:local', { context: '.', target: 'runtime' }], `${name}: our own`)
+    if (image !== 'portcullis:local') t.match(image, exactVersion, `${name}: an exact version`)
+    else t.same([build, rest.pull_policy], name === 'server' ? [{ context: '.', target: 'runtime' }, 'build'] : [undefined, 'never'], `${name}: one builds our own image, none asks a registry for it`)
     for (const port of ports) t.match(port, /^127\.0\.0\.1:\d+:\d+$/, `${name}: loopback`)
     t.match(rest, { init: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'], mem_limit: /^\d+[mg]$/, cpus: Number, pids_limit: Number }, name)
     t.equal(rest.read_only, name === 'lgtm' ? undefined : true, `${name}: the image of lgtm writes into its own folders`)

@@ -69,6 +69,9 @@
 {{- if and $.Values.secret.create (ne $port (toString (int64 .egress.postgres.port))) (not .egress.extra) }}
 - "networkPolicy lets nothing through to the database at port {{ $port }}: set networkPolicy.egress.postgres.port"
 {{- end }}
+{{- if and (or $.Values.metrics.serviceMonitor.enabled $.Values.metrics.podMonitor.enabled) (not .ingress.monitoringNamespace) (not .ingress.from) }}
+- "networkPolicy lets no Prometheus in: set networkPolicy.ingress.monitoringNamespace to the namespace it runs in"
+{{- end }}
 {{- if and .ingress.ingressNamespace (not (or $.Values.ingress.enabled $.Values.httpRoute.enabled)) }}
 - "networkPolicy.ingress.ingressNamespace is set, and neither ingress nor httpRoute is enabled"
 {{- end }}

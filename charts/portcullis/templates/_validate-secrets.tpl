@@ -76,6 +76,9 @@
 - "{{ . }}: this version of the server has no part that reads it, and refuses to boot with it"
 {{- end }}
 {{- end }}
+{{- if and (eq (default "" .Values.env.AUTH_MODE) "oauth") (has "API_KEY" .Values.secret.keys) }}
+- "env.AUTH_MODE is oauth, and secret.keys has API_KEY, with which the server refuses to boot: leave it out of secret.keys, or set AUTH_MODE to api-key,oauth"
+{{- end }}
 {{- if has "MIGRATION_DATABASE_URL" .Values.secret.keys }}
 - "secret.keys has MIGRATION_DATABASE_URL: the owner of the tables is for the migration alone"
 {{- end }}
