@@ -92,11 +92,16 @@ export async function startedServer (t: Test, out: string, options: StartOptions
   return server
 }
 
+const handedOut = new Set<number>()
+
+/** A port that nobody listens on, and that no earlier call has named: the system may offer it again as long as it is unused. */
 export async function freePort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()
   await once(server, 'close')
+  if (handedOut.has(port)) return await freePort()
+  handedOut.add(port)
   return port
 }
