@@ -8,13 +8,13 @@ import { UsageError } from './usage-error.ts'
 
 const quietRows = 50_000
 
-/** `portcullis migrate` */
+/** `portcullis migrate [--hint TEXT]` */
 export async function migrateCommand (args: string[]): Promise<void> {
-  parseArgs({ args, options: {} })
+  const { hint } = parseArgs({ args, options: { hint: { type: 'string' } } }).values
   await onDatabase(async (url, env) => {
     await migrateAndTell(url)
     await prepareAndTell(url, env)
-  })
+  }, hint)
 }
 
 /** `portcullis seed [--rows N]` */
@@ -45,10 +45,21 @@ async function prepareAndTell (url: string, { DATABASE_URL: serverUrl = url, POR
   }
 }
 
-async function onDatabase (work: (url: string, env: Env) => Promise<void>): Promise<void> {
-  const { config } = loadConfig(undefined, (env) => env.PORTCULLIS_ENV === 'production' && (env.MIGRATION_DATABASE_URL ?? env.DATABASE_URL) === undefined ? ['MIGRATION_DATABASE_URL or DATABASE_URL is required in production'] : [])
+/** @param hint told after what went wrong where nobody named the owner */
+async function onDatabase (work: (url: string, env: Env) => Promise<void>, hint?: string): Promise<void> {
+  const told = hint === undefined ? '' : `\n${hint}`
+  const { config } = loadConfig(undefined, (env) => env.PORTCULLIS_ENV === 'production' && (env.MIGRATION_DATABASE_URL ?? env.DATABASE_URL) === undefined ? [`MIGRATION_DATABASE_URL or DATABASE_URL is required in production${told}`] : [])
   const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL
-  if (url !== undefined) return await work(url, config)
+  if (url === undefined) return await onEmbedded(work, config)
+  try {
+    await work(url, config)
+  } catch (error) {
+    if (config.MIGRATION_DATABASE_URL === undefined) (error as Error).message += told
+    throw error
+  }
+}
+
+async function onEmbedded (work: (url: string, env: Env) => Promise<void>, config: Env): Promise<void> {
   const { startEmbeddedPostgres } = await import('../embedded-postgres/index.ts')
   const postgres = await startEmbeddedPostgres()
   try {

@@ -47,7 +47,7 @@ t.test('install, upgrade, test, roll back, uninstall', { skip: whyNoHelm }, asyn
   t.not(templateOf(cluster), first, 'another setting does')
 
   t.ok((await cluster.helm('test', 'portcullis')).ok, 'helm test')
-  cluster.store.failing.add('portcullis-test-denied')
+  cluster.store.failing.set('portcullis-test-denied', '')
   t.notOk((await cluster.helm('test', 'portcullis')).ok, 'a test pod that fails fails it')
 
   t.ok((await cluster.helm('rollback', 'portcullis', '1', ...wait)).ok)
@@ -63,11 +63,12 @@ t.test('a migration that fails fails the upgrade, and what runs goes on as it is
   const cluster = await startCluster(t)
   t.ok((await cluster.helm('install', 'portcullis', chart, ...wait)).ok)
   const before = JSON.stringify(deploymentOf(cluster))
-  cluster.store.failing.add('portcullis-migrate')
+  cluster.store.failing.set('portcullis-migrate', 'schema is at version 3')
   const upgrade = ['upgrade', 'portcullis', chart, '--set', 'env.LOG_LEVEL=debug', ...wait]
   const { ok, errors } = await cluster.helm(...upgrade)
   t.notOk(ok)
   t.match(errors, /pre-upgrade hooks? failed/)
+  t.match(errors, 'schema is at version 3', 'helm shows the log')
   t.equal(JSON.stringify(deploymentOf(cluster)), before)
   t.ok(cluster.store.names().includes('Job portcullis-migrate'), 'the Job stays for its log')
 
@@ -78,6 +79,34 @@ t.test('a migration that fails fails the upgrade, and what runs goes on as it is
 
   cluster.store.failing.clear()
   t.ok((await cluster.helm(...upgrade)).ok, 'once it is mended, the same command succeeds')
+})
+
+t.test('a first installation that fails, such as for want of a Secret, is mended by the same command', { skip: whyNoHelm }, async (t) => {
+  const cluster = await startCluster(t)
+  const install = ['upgrade', '--install', 'portcullis', chart, '--create-namespace', ...wait]
+  cluster.store.failing.set('portcullis-migrate', 'kubectl create secret generic portcullis-secrets')
+  const { ok, errors } = await cluster.helm(...install)
+  t.notOk(ok)
+  t.match(errors, 'kubectl create secret generic portcullis-secrets')
+  cluster.store.failing.clear()
+  t.ok((await cluster.helm(...install)).ok)
+  t.same(cluster.store.names(), ordinary('default'))
+})
+
+t.test('from the autoscaler to KEDA and back, with what docs/kubernetes.md says about the way', { skip: whyNoHelm }, async (t) => {
+  const cluster = await startCluster(t)
+  const autoscaler = kinds.find(({ kind }) => kind === 'HorizontalPodAutoscaler') as (typeof kinds)[number]
+  const scaledBy = async (...values: string[]): Promise<unknown> => {
+    const { ok, errors } = await cluster.helm('upgrade', '--install', 'portcullis', chart, '--reset-values', ...values.flatMap((value) => ['--set', value]), ...wait)
+    t.ok(ok, errors)
+    return [cluster.store.names().filter((name) => /Autoscaler|ScaledObject/.test(name)).join(), deploymentOf(cluster).spec.replicas]
+  }
+  t.same(await scaledBy(), ['HorizontalPodAutoscaler portcullis', undefined])
+  t.same(await scaledBy('autoscaling.enabled=false', 'keda.enabled=true'), ['ScaledObject portcullis', undefined])
+  t.same(await scaledBy('autoscaling.enabled=false'), ['', 2])
+  t.same(await scaledBy(), ['HorizontalPodAutoscaler portcullis', undefined])
+  cluster.store.delete(autoscaler, 'mcp-system', 'portcullis') // as KEDA does with the one that it took over, after a rollback
+  t.same(await scaledBy(), ['HorizontalPodAutoscaler portcullis', undefined], 'the same command once more brings it back')
 })
 
 /** The helm commands of a document, one by one. */

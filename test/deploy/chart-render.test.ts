@@ -2,12 +2,14 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { chart, helm, objectsIn, only, renderText, scenarioFile, scenarioObjects, scenarios, scenarioText, whyNoHelm } from '../helpers/chart.ts'
+import { chart, defaultValues, helm, objectsIn, only, renderText, renderValues, scenarioFile, scenarioObjects, scenarios, scenarioText, whyNoHelm } from '../helpers/chart.ts'
+import { serverOf } from '../helpers/chart-rules/objects.ts'
 
 /** What is there whatever the values say. */
-const always = ['ConfigMap', 'ConfigMap', 'Deployment', 'NetworkPolicy', 'NetworkPolicy', 'Pod', 'Pod', 'Pod', 'Service', 'ServiceAccount']
-/** A test pod that calls the server has no access token. */
-const withoutKey = always.toSpliced(always.indexOf('Pod'), 1)
+const always = ['ConfigMap', 'ConfigMap', 'Deployment', 'NetworkPolicy', 'NetworkPolicy', 'Pod', 'Pod', 'Pod', 'Service', 'Service', 'ServiceAccount']
+/** A test pod that calls the server has no access token; what goes to a collector is not scraped. */
+const absent: Record<string, string> = { oauth: 'Pod', 'aws-adot-sidecar': 'Service', 'networkpolicy-strict': 'Service', 'otel-agent': 'Service', 'otel-operator': 'Service' }
+const alwaysIn = (name: string): string[] => absent[name] === undefined ? always : always.toSpliced(always.indexOf(absent[name]), 1)
 /** What each scenario must have beside it (its name says why), and nothing else. */
 const expected: Record<string, string[]> = {
   'all-on': ['ConfigMap', 'ConfigMap', 'ConfigMap', 'ConfigMap', 'ExternalSecret', 'ExternalSecret', 'HTTPRoute', 'HorizontalPodAutoscaler', 'Ingress', 'Job', 'PodDisruptionBudget', 'PrometheusRule', 'SecretStore', 'ServiceMonitor'],
@@ -19,6 +21,7 @@ const expected: Record<string, string[]> = {
   gateway: ['HTTPRoute', 'HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
   'hpa-custom-metric': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
   ingress: ['HorizontalPodAutoscaler', 'Ingress', 'Job', 'PodDisruptionBudget'],
+  'load-balancer': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
   keda: ['Job', 'PodDisruptionBudget', 'ScaledObject', 'TriggerAuthentication'],
   'migrations-init': ['ExternalSecret', 'ExternalSecret', 'HorizontalPodAutoscaler', 'PodDisruptionBudget'],
   monitoring: ['ConfigMap', 'HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget', 'PrometheusRule', 'ServiceMonitor'],
@@ -52,7 +55,7 @@ function lintErrors (folder: string, values: string): string[] {
 
 t.test('each scenario renders the objects that it is for, and no others', { skip: whyNoHelm }, async (t) => {
   t.same(scenarios, Object.keys(expected).sort())
-  for (const name of scenarios) t.same(kindsOf(scenarioText(name)), [...name === 'oauth' ? withoutKey : always, ...expected[name] ?? []].sort(), name)
+  for (const name of scenarios) t.same(kindsOf(scenarioText(name)), [...alwaysIn(name), ...expected[name] ?? []].sort(), name)
 })
 
 const kindsOf = (text: string): string[] => objectsIn(text).map(({ kind }) => kind).sort()
@@ -93,6 +96,37 @@ t.test('the documented command renders what the server needs: one Secret for it,
     'portcullis-secrets': ['DATABASE_URL mcp-server/database database_url', 'API_KEY mcp-server/auth api_key', 'PORTCULLIS_SECRET mcp-server/auth portcullis_secret'],
     'portcullis-migrations': ['MIGRATION_DATABASE_URL mcp-server/migrations database_url', 'DATABASE_URL mcp-server/database database_url']
   })
+})
+
+t.test('a secret that no pod takes is left in the store, one of your tools is fetched', { skip: whyNoHelm }, async (t) => {
+  const tools = { remoteKey: 'tools', data: [{ secretKey: 'CATALOG_TOKEN', property: 'token' }] }
+  const objects = renderValues({
+    env: { AUTH_MODE: 'oauth', OAUTH_ISSUER: 'https://auth.example.com', OAUTH_RESOURCE: 'https://mcp.example.com/mcp' },
+    secret: { keys: ['DATABASE_URL', 'PORTCULLIS_SECRET'] },
+    networkPolicy: { egress: { https: true } },
+    externalSecrets: { enabled: true, refreshInterval: '0', secrets: [...defaultValues().externalSecrets.secrets, tools] }
+  })
+  const { refreshInterval, data } = only(objects, 'ExternalSecret', 'portcullis-secrets').spec
+  t.same(data.map(({ secretKey }: any) => secretKey), ['DATABASE_URL', 'PORTCULLIS_SECRET', 'CATALOG_TOKEN'])
+  t.equal(refreshInterval, '0')
+})
+
+t.test('names that YAML reads as something else stay names', { skip: whyNoHelm }, async (t) => {
+  const objects = renderValues({ serviceAccount: { name: '123' }, priorityClassName: '1e3', allowlist: { existingConfigMap: '007' }, secret: { existingSecret: 'null' }, commonLabels: { build: '1e3' }, fullnameOverride: 'tools' }, { release: '123' })
+  const { pod } = serverOf(objects)
+  t.match(pod, { serviceAccountName: '123', priorityClassName: '1e3' })
+  t.match(pod.volumes[0], { configMap: { name: '007' } })
+  t.equal(only(objects, 'ServiceAccount').metadata.name, '123')
+  t.match(only(objects, 'Deployment'), { metadata: { name: 'tools', labels: { 'app.kubernetes.io/instance': '123', build: '1e3' } }, spec: { selector: { matchLabels: { 'app.kubernetes.io/instance': '123' } } } })
+  t.match(only(objects, 'Job').spec.template.spec.containers[0].env.at(-1), { valueFrom: { secretKeyRef: { name: 'null' } } })
+})
+
+t.test('a policy lets in who is named, and to the metrics not those who call', { skip: whyNoHelm }, async (t) => {
+  const { ingress, egress } = only(scenarioObjects('networkpolicy-strict'), 'NetworkPolicy', 'portcullis').spec
+  t.same(ingress.map(({ ports, from }: any) => [ports[0].port, JSON.stringify(from).match(/agent|observability/)?.[0]]), [['http', 'agent']])
+  t.same(egress[0].ports.map(({ port }: any) => port), [6432, 5432])
+  const scraped = only(renderValues({ networkPolicy: { ingress: { sameNamespace: false, from: [{ podSelector: {} }], monitoringFrom: [{ namespaceSelector: {} }] } } }), 'NetworkPolicy', 'portcullis').spec.ingress
+  t.same(scraped.map(({ ports, from }: any) => [ports[0].port, from.at(-1)]), [['http', { podSelector: {} }], ['metrics', { namespaceSelector: {} }]])
 })
 
 t.test('the notes say where it is, how to make the Secret, and what is missing', { skip: whyNoHelm }, async (t) => {

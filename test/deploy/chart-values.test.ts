@@ -81,6 +81,11 @@ t.test('the chart refuses what the server reserves', async (t) => {
   t.same(list.match(/\w+/g), [...reserved])
 })
 
+t.test('the chart knows which variables are secrets', async (t) => {
+  const list = /define "portcullis.secretVariables"[^]*?list ([^)]*)\)/.exec(readFileSync(join(chart, 'templates/_env.tpl'), 'utf8'))?.[1] ?? ''
+  t.same(list.match(/\w+/g)?.sort(), variables.filter(([, variable]) => variable['x-secret'] === true).map(([name]) => name as string).sort())
+})
+
 t.test('the table of values is what npm run chart:docs writes, and a value without a comment is refused', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-chart-docs-'))
   t.teardown(() => { rmSync(folder, { recursive: true }) })

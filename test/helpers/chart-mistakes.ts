@@ -45,7 +45,7 @@ const ofReferences: Mistake[] = [
   { rule: 'hookOrder', scenario: 'external-secrets', change: of('ExternalSecret', ({ metadata }) => { metadata.annotations = {} }, 'portcullis-migrations'), complaint: /Job portcullis-migrate runs before ExternalSecret portcullis-migrations is there/ },
   { rule: 'hookOrder', change: of('Job', ({ spec }) => { spec.template.spec.serviceAccountName = 'portcullis' }), complaint: /runs before ServiceAccount portcullis is there/ },
   { rule: 'portNames', change: container(({ ports }) => ports.shift()), complaint: /is asked at port http, which it lacks/ },
-  { rule: 'servicePorts', change: of('Service', ({ spec }) => { spec.ports[0].targetPort = 'web' }), complaint: /leads to port web/ },
+  { rule: 'servicePorts', change: of('Service', ({ spec }) => { spec.ports[0].targetPort = 'web' }, 'portcullis'), complaint: /leads to port web/ },
   { rule: 'backends', scenario: 'gateway', change: of('HTTPRoute', ({ spec }) => { spec.rules[0].backendRefs[0].port = 9464 }), complaint: /leads to portcullis 9464/ },
   { rule: 'backends', scenario: 'ingress', change: of('Ingress', ({ spec }) => { spec.rules[1].http.paths[0].backend.service.name = 'other' }), complaint: /leads to other http/ },
   { rule: 'mounts', change: pod(({ volumes }) => volumes.pop()), complaint: /mounts tmp, which is no volume/ },
@@ -58,9 +58,9 @@ const ofReferences: Mistake[] = [
 
 const ofRelease: Mistake[] = [
   { rule: 'kinds', scenario: 'external-secrets', change: of('ExternalSecret', (object) => { object.apiVersion = 'external-secrets.io/v1beta1' }, 'portcullis-secrets'), complaint: /v1beta1 ExternalSecret portcullis-secrets is not served/ }, // D3
-  { rule: 'labels', change: of('Service', ({ metadata }) => { delete metadata.labels['helm.sh/chart'] }), complaint: /Service portcullis lacks helm.sh\/chart/ },
-  { rule: 'namespaces', change: of('Service', ({ metadata }) => { delete metadata.namespace }), complaint: /Service portcullis is in no namespace/ },
-  { rule: 'serverPods', change: of('Service', ({ spec }) => { delete spec.selector['app.kubernetes.io/component'] }), complaint: /Service portcullis picks migrate and server and test/ },
+  { rule: 'labels', change: of('Service', ({ metadata }) => { delete metadata.labels['helm.sh/chart'] }, 'portcullis'), complaint: /Service portcullis lacks helm.sh\/chart/ },
+  { rule: 'namespaces', change: of('Service', ({ metadata }) => { delete metadata.namespace }, 'portcullis'), complaint: /Service portcullis is in no namespace/ },
+  { rule: 'serverPods', change: of('Service', ({ spec }) => { delete spec.selector['app.kubernetes.io/component'] }, 'portcullis'), complaint: /Service portcullis picks migrate and server and test/ },
   { rule: 'scaled', change: of('HorizontalPodAutoscaler', ({ spec }) => { spec.scaleTargetRef.name = 'portcullis-server' }), complaint: /scales portcullis-server/ },
   { rule: 'oneScaler', change: of('Deployment', ({ spec }) => { spec.replicas = 2 }), complaint: /replicas beside an autoscaler/ },
   { rule: 'guarded', change: of('NetworkPolicy', ({ spec }) => { spec.podSelector.matchExpressions[0].values = ['server'] }, 'portcullis'), complaint: /no policy guards Job/ },
@@ -89,7 +89,8 @@ const ofServer: Mistake[] = [
   { rule: 'collector', scenario: 'aws-adot-sidecar', change: pod(({ initContainers: [sidecar] }) => { sidecar.env = sidecar.env.filter(({ name }: any) => name !== 'AWS_REGION') }), complaint: /the collector lacks AWS_REGION/ },
   { rule: 'unitSuffixes', scenario: 'podmonitor', change: of('PodMonitor', ({ spec }) => spec.podMetricsEndpoints[0].metricRelabelings.pop()), complaint: /names metrics differently/ },
   { rule: 'oneWayForMetrics', scenario: 'prod', change: env((data) => { data.OTEL_METRICS_EXPORTER = 'otlp' }), complaint: /a monitor, and metrics go to otlp/ },
-  { rule: 'adminPort', change: of('Service', ({ spec }) => spec.ports.push({ name: 'admin', port: 8001 })), complaint: /administration port/ }
+  { rule: 'metricsInside', scenario: 'load-balancer', change: of('Service', ({ spec }) => spec.ports.push({ name: 'metrics', port: 9464, targetPort: 'metrics' }), 'portcullis'), complaint: /Service portcullis has metrics beside something else/ },
+  { rule: 'adminPort', change: of('Service', ({ spec }) => spec.ports.push({ name: 'admin', port: 8001 }), 'portcullis'), complaint: /administration port/ }
 ]
 
 export const mistakes: Mistake[] = [...ofPods, ...ofReferences, ...ofRelease, ...ofServer]

@@ -99,7 +99,7 @@
   value: /etc/portcullis/secrets/{{ . }}
 {{- else }}
 - name: {{ . }}
-  valueFrom: {secretKeyRef: {name: {{ include "portcullis.secretName" $ }}, key: {{ . }}}}
+  valueFrom: {secretKeyRef: {name: {{ include "portcullis.secretName" $ | quote }}, key: {{ . }}}}
 {{- end }}
 {{- end }}
 {{- with .Values.extraEnv }}
@@ -117,6 +117,23 @@
 {{- end }}
 {{- range list "MIGRATION_DATABASE_URL" "DATABASE_URL" }}
 - name: {{ . }}
-  valueFrom: {secretKeyRef: {name: {{ include "portcullis.migrationSecretName" $ }}, key: {{ . }}}}
+  valueFrom: {secretKeyRef: {name: {{ include "portcullis.migrationSecretName" $ | quote }}, key: {{ . }}{{ if include "portcullis.migrationMayFail" $ }}, optional: true{{ end }}}}
 {{- end }}
+{{- end }}
+
+{{- /* Where no operator is about to make the Secret, a Job that waited for it would only fail later and say less */ -}}
+{{- define "portcullis.migrationMayFail" -}}
+{{- if and (eq .Values.migrations.mode "job") (not (include "portcullis.makesMigrationSecret" .)) -}}true{{- end -}}
+{{- end }}
+
+{{- /* Variables of the server that are secrets (`x-secret` in config/env.ts; a test compares) */ -}}
+{{- define "portcullis.secretVariables" -}}
+{{- join "," (list "API_KEY" "PORTCULLIS_SECRET" "DATABASE_URL" "DATABASE_READ_URL" "DATABASE_DIRECT_URL" "MIGRATION_DATABASE_URL" "OTEL_EXPORTER_OTLP_HEADERS") -}}
+{{- end }}
+
+{{- /* Those that no pod takes: one key that a store lacks keeps back all of them, so these are not asked for */ -}}
+{{- define "portcullis.unusedSecrets" -}}
+{{- $unused := list -}}
+{{- range include "portcullis.secretVariables" . | splitList "," }}{{ if not (has . $.Values.secret.keys) }}{{ $unused = append $unused . }}{{ end }}{{ end -}}
+{{- join "," $unused -}}
 {{- end }}

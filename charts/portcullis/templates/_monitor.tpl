@@ -31,7 +31,7 @@
 {{- define "portcullis.monitorSpec" -}}
 jobLabel: app.kubernetes.io/name
 namespaceSelector:
-  matchNames: [{{ include "portcullis.namespace" .root }}]
+  matchNames: [{{ include "portcullis.namespace" .root | quote }}]
 selector:
   matchLabels:
     {{- include "portcullis.selectorLabels" (dict "root" .root "component" "server") | nindent 4 }}

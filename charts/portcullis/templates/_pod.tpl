@@ -13,6 +13,24 @@
 {{- end -}}
 {{- end }}
 
+{{- /* Annotations of the server's pods: what replaces them when it changes, and whom others ask */ -}}
+{{- define "portcullis.ownPodAnnotations" -}}
+kubectl.kubernetes.io/default-container: server
+checksum/config: {{ include "portcullis.env" . | sha256sum | quote }}
+{{- if and .Values.allowlist.restartOnChange (not .Values.allowlist.existingConfigMap) }}
+checksum/allowlist: {{ include "portcullis.allowlist" . | sha256sum | quote }}
+{{- end }}
+{{- if .Values.adotSidecar.enabled }}
+checksum/collector: {{ include "portcullis.collector" . | sha256sum | quote }}
+{{- end }}
+{{- if .Values.secret.create }}
+checksum/secret: {{ toJson .Values.secret.data | sha256sum | quote }}
+{{- end }}
+{{- if .Values.otelOperator.enabled }}
+sidecar.opentelemetry.io/inject: {{ .Values.otelOperator.name | quote }}
+{{- end }}
+{{- end }}
+
 {{- /* What the pods of server, migration and tests have in common */ -}}
 {{- define "portcullis.podBase" -}}
 automountServiceAccountToken: false
@@ -30,17 +48,17 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 
 {{- /* A container of our own image: dict "root" $ "name" … */ -}}
 {{- define "portcullis.containerBase" -}}
 name: {{ .name }}
-image: {{ include "portcullis.image" .root }}
+image: {{ include "portcullis.image" .root | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 securityContext:
   {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
@@ -56,6 +74,14 @@ failureThreshold: {{ int64 .failureThreshold }}
 {{- define "portcullis.migrateContainer" -}}
 {{ include "portcullis.containerBase" (dict "root" . "name" "migrate") }}
 command: [/nodejs/bin/node, dist/src/cli.js, migrate]
+{{- if include "portcullis.migrationMayFail" . }}
+args:
+  - --hint
+  - |
+    The Secret {{ include "portcullis.migrationSecretName" . }} names no owner of the tables. To make it:
+    {{- /* helm shows the log in one line; $ is written as $$ here */}}
+    {{- include "portcullis.createMigrationSecret" . | replace " \\\n " "" | replace "$(" "$$(" | nindent 4 }}
+{{- end }}
 env:
   {{- include "portcullis.migrationEnv" . | nindent 2 }}
 resources:
@@ -67,7 +93,7 @@ volumeMounts:
 {{- /* A native sidecar: it starts before the server and stops after it, so that the last telemetry arrives */ -}}
 {{- define "portcullis.sidecar" -}}
 name: collector
-image: {{ include "portcullis.sidecarImage" . }}
+image: {{ include "portcullis.sidecarImage" . | quote }}
 imagePullPolicy: IfNotPresent
 restartPolicy: Always
 args: ["--config=/etc/otelcol/config.yaml"]

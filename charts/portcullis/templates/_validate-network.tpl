@@ -54,6 +54,7 @@
 {{- if and .Values.httpRoute.enabled (ne $request 0) (le $request $longest) }}
 - "httpRoute.timeouts.request ({{ .Values.httpRoute.timeouts.request }}) ends calls that may take {{ $longest }}s (env.CALL_TIMEOUT_MS); use 0s, or more than that"
 {{- end }}
+{{- $policy := .Values.networkPolicy }}
 {{- with .Values.networkPolicy }}
 {{- if .enabled }}
 {{- if and $.Values.otel.endpoint (not .egress.otlp.enabled) (not .egress.extra) }}
@@ -62,14 +63,24 @@
 {{- if and $.Values.otelOperator.enabled (not .egress.https) (not .egress.extra) }}
 - "networkPolicy lets the operator's sidecar send nothing: say where it sends in networkPolicy.egress.extra"
 {{- end }}
-{{- if and $.Values.env.OAUTH_ISSUER (not .egress.https) (not .egress.extra) }}
-- "networkPolicy lets nothing through to env.OAUTH_ISSUER: set networkPolicy.egress.https, or say how in networkPolicy.egress.extra"
+{{- range list "OAUTH_ISSUER" "OAUTH_JWKS_URL" }}
+{{- with get $.Values.env . }}
+{{- $port := include "portcullis.urlPort" . }}
+{{- if and (not (and $policy.egress.https (eq $port "443"))) (not $policy.egress.extra) }}
+- "networkPolicy lets nothing through to {{ . }}: {{ if eq $port "443" }}set networkPolicy.egress.https, or {{ end }}say how in networkPolicy.egress.extra"
 {{- end }}
-{{- $port := regexFind ":[0-9]+/" (default "" (index $.Values.secret.data "DATABASE_URL")) | trimPrefix ":" | trimSuffix "/" | default "5432" }}
-{{- if and $.Values.secret.create (ne $port (toString (int64 .egress.postgres.port))) (not .egress.extra) }}
-- "networkPolicy lets nothing through to the database at port {{ $port }}: set networkPolicy.egress.postgres.port"
 {{- end }}
-{{- if and (or $.Values.metrics.serviceMonitor.enabled $.Values.metrics.podMonitor.enabled) (not .ingress.monitoringNamespace) (not .ingress.from) }}
+{{- end }}
+{{- $ports := list (int64 .egress.postgres.port) (int64 (.egress.postgres.directPort | default 0)) }}
+{{- range $name, $url := $.Values.secret.data }}
+{{- if and (hasSuffix "DATABASE_URL" $name) (not (has (include "portcullis.urlPort" $url | int64) $ports)) (not $policy.egress.extra) }}
+- "networkPolicy lets nothing through to the database of {{ $name }} at port {{ include "portcullis.urlPort" $url }}: set networkPolicy.egress.postgres.port, or directPort beside it"
+{{- end }}
+{{- end }}
+{{- if and (ne $.Values.service.type "ClusterIP") (not .ingress.from) }}
+- "networkPolicy lets no client of the {{ $.Values.service.type }} in: say in networkPolicy.ingress.from where they come from"
+{{- end }}
+{{- if and (or $.Values.metrics.serviceMonitor.enabled $.Values.metrics.podMonitor.enabled) (not .ingress.monitoringNamespace) (not .ingress.monitoringFrom) }}
 - "networkPolicy lets no Prometheus in: set networkPolicy.ingress.monitoringNamespace to the namespace it runs in"
 {{- end }}
 {{- if and .ingress.ingressNamespace (not (or $.Values.ingress.enabled $.Values.httpRoute.enabled)) }}

@@ -37,6 +37,9 @@
 - "secret.data lacks {{ . }}"
 {{- end }}{{ end }}
 {{- end }}
+{{- if and .Values.externalSecrets.secretStore.create .Values.serviceAccount.create (eq .Values.migrations.mode "job") (regexMatch (printf `"serviceAccountRef":\{[^{}]*"name":"%s"` (include "portcullis.serviceAccountName" .)) (toJson .Values.externalSecrets.secretStore.provider)) }}
+- "externalSecrets.secretStore.provider names the ServiceAccount {{ include "portcullis.serviceAccountName" . }}, which the chart makes after the migration would need it: name one that is there, or set migrations.mode to initContainer"
+{{- end }}
 {{- if and .Values.externalSecrets.secretStore.create (not .Values.externalSecrets.secretStore.provider) }}
 - "externalSecrets.secretStore.create needs a provider"
 {{- end }}
@@ -57,11 +60,15 @@
 {{- end }}
 
 {{- define "portcullis.wrong.env" -}}
+{{- $secrets := splitList "," (include "portcullis.secretVariables" .) }}
 {{- $reserved := splitList "," (include "portcullis.reserved" .) }}
 {{- $own := concat (include "portcullis.env" . | fromYaml | keys | sortAlpha) (list "NODE_OPTIONS" "POD_NAME" "POD_IP" "NODE_NAME" "HOST_IP" "OTEL_RESOURCE_ATTRIBUTES" "OTEL_EXPORTER_OTLP_ENDPOINT") .Values.secret.keys }}
 {{- $names := concat (keys .Values.secret.data | sortAlpha) .Values.secret.keys }}
 {{- range .Values.extraEnv }}
 {{- $names = append $names .name }}
+{{- if and (has .name $secrets) (hasKey . "value") }}
+- "extraEnv has {{ .name }} as text, in the clear in values and Deployment: put it into the Secret, and its name into secret.keys"
+{{- end }}
 {{- if has .name $own }}
 - "extraEnv has {{ .name }}, which the chart sets itself: use env, or the value it comes from"
 {{- end }}

@@ -16,6 +16,8 @@ export function podsOf (objects: KubernetesObject[]): PodTemplate[] {
 
 export const containersOf = ({ spec }: PodTemplate): any[] => [...spec.initContainers ?? [], ...spec.containers]
 export const ofKind = (objects: KubernetesObject[], ...kinds: string[]): KubernetesObject[] => objects.filter(({ kind }) => kinds.includes(kind))
+/** Services that lead to a port of the server, by its name. */
+export const servicesWith = (objects: KubernetesObject[], port: string): KubernetesObject[] => ofKind(objects, 'Service').filter(({ spec }) => spec.ports.some(({ targetPort }: any) => targetPort === port))
 export const nameOf = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadata.name}`
 
 /** A rule for each container, whose complaints begin with the owner's name. */

@@ -5,7 +5,7 @@ import { loadConfig } from '../../../config/load.ts'
 import { parseAllowlist } from '../../../src/allowlist.ts'
 import type { KubernetesObject } from '../chart.ts'
 import { variablesOf } from '../collector-rules.ts'
-import { given, nameOf, ofKind, podsOf, serverEnv, serverOf, type Rule, containersOf } from './objects.ts'
+import { containersOf, given, nameOf, ofKind, podsOf, serverEnv, serverOf, servicesWith, type Rule } from './objects.ts'
 
 const secrets: string[] = variables.filter(([, variable]) => variable['x-secret'] === true).map(([name]) => name)
 const names: string[] = variables.map(([name]) => name)
@@ -62,9 +62,9 @@ export const server: Record<string, Rule> = {
 
   hosts: (objects) => {
     const allowed = (serverEnv(objects).ALLOWED_HOSTS ?? '').split(',')
-    const [service] = ofKind(objects, 'Service').map(({ metadata: { name, namespace } }) => [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`])
+    const services = servicesWith(objects, 'http').flatMap(({ metadata: { name, namespace } }) => [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`])
     const routed = [...ofKind(objects, 'Ingress').flatMap(({ spec }) => spec.rules.map(({ host }: any) => host)), ...ofKind(objects, 'HTTPRoute').flatMap(({ spec }) => spec.hostnames)]
-    return [...service ?? [], ...routed].filter((host) => !allowed.includes(host)).map((host) => `the server would refuse ${host}`)
+    return [...services, ...routed].filter((host) => !allowed.includes(host)).map((host) => `the server would refuse ${host}`)
   },
 
   allowlist: (objects) => ofKind(objects, 'ConfigMap').flatMap((map) => {
@@ -97,6 +97,9 @@ export const server: Record<string, Rule> = {
     const hasPort = serverOf(objects).container.ports.some(({ name }: any) => name === 'metrics')
     return [...given(isMonitored && exporter !== 'prometheus', `a monitor, and metrics go to ${exporter}`), ...given(hasPort !== (exporter === 'prometheus'), 'the metrics port is not what the server serves')]
   },
+
+  // A load balancer must not show them to the world.
+  metricsInside: (objects) => servicesWith(objects, 'metrics').flatMap((service) => given(service.spec.type !== 'ClusterIP' || service.spec.ports.length > 1, `${nameOf(service)} has metrics beside something else`)),
 
   adminPort: (objects) => ofKind(objects, 'Service', 'Ingress', 'HTTPRoute').flatMap((object) => given(/\b8001\b/.test(JSON.stringify(object.spec)), `${nameOf(object)} leads to the administration port`))
 }

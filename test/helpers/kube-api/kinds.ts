@@ -7,6 +7,7 @@ const groups: Record<string, Record<string, string>> = {
   'autoscaling/v2': { horizontalpodautoscalers: 'HorizontalPodAutoscaler' },
   'batch/v1': { jobs: 'Job' },
   'external-secrets.io/v1': { externalsecrets: 'ExternalSecret' },
+  'keda.sh/v1alpha1': { scaledobjects: 'ScaledObject' },
   'monitoring.coreos.com/v1': { prometheusrules: 'PrometheusRule', servicemonitors: 'ServiceMonitor' },
   'networking.k8s.io/v1': { ingresses: 'Ingress', networkpolicies: 'NetworkPolicy' },
   'policy/v1': { poddisruptionbudgets: 'PodDisruptionBudget' }

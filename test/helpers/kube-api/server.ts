@@ -35,6 +35,11 @@ async function answer (store: Store, written: string[], request: IncomingMessage
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://stub')
   const known = discovery(pathname)
   if (known !== undefined) return send(response, 200, known)
+  const [, job] = /\/pods\/([^/]+)-1\/log$/.exec(pathname) ?? []
+  if (job !== undefined) {
+    response.end(store.failing.get(job))
+    return
+  }
   const asked = resourceOf(pathname, searchParams)
   if (asked === undefined) return send(response, 404, failure(404, `nothing at ${pathname}`))
   if (request.method !== 'GET' && request.method !== 'DELETE') return write(store, written, request, response, asked)

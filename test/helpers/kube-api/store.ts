@@ -1,12 +1,12 @@
 import { EventEmitter } from 'node:events'
-import { apiVersionOf, type Kind } from './kinds.ts'
+import { apiVersionOf, kinds, type Kind } from './kinds.ts'
 
 export interface Stored { kind: string, metadata: { name: string, namespace?: string, [field: string]: any }, spec?: any, [field: string]: any }
 export interface Change { type: 'ADDED' | 'MODIFIED' | 'DELETED', kind: Kind, object: Stored }
 
-/** Objects of a cluster in which everything is ready at once, but Jobs and Pods whose names are in `failing`. */
+/** Objects of a cluster in which everything is ready at once, but Jobs and Pods whose names are in `failing`, with their logs. */
 export class Store {
-  readonly failing = new Set<string>()
+  readonly failing = new Map<string, string>()
   readonly changes = new EventEmitter<{ change: [Change] }>()
   readonly #objects = new Map<string, Stored>()
   #revision = 1
@@ -36,12 +36,14 @@ export class Store {
     const stored = { ...object, apiVersion: apiVersionOf(kind), kind: kind.kind, metadata, status: this.#statusOf(kind.kind, object, generation) }
     this.#objects.set(key, stored)
     this.changes.emit('change', { type: before === undefined ? 'ADDED' : 'MODIFIED', kind, object: stored })
+    if (kind.kind === 'Job' && this.failing.has(object.metadata.name)) this.put(podKind, namespace, podOf(object))
     return stored
   }
 
   delete (kind: Kind, namespace: string | undefined, name: string): Stored | undefined {
     const object = this.get(kind, namespace, name)
     this.#objects.delete(keyOf(kind, namespace, name))
+    if (object?.kind === 'Job') this.delete(podKind, namespace, podOf(object).metadata.name)
     if (object !== undefined) this.changes.emit('change', { type: 'DELETED', kind, object: { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#revision) } } })
     return object
   }
@@ -55,5 +57,8 @@ export class Store {
     return { observedGeneration: generation, replicas, updatedReplicas: replicas, readyReplicas: replicas, availableReplicas: replicas, conditions: [{ type: 'Available', status: 'True' }, { type: 'Progressing', status: 'True', reason: 'NewReplicaSetAvailable' }] }
   }
 }
+
+const podKind = kinds.find(({ kind }) => kind === 'Pod') as Kind
+const podOf = ({ metadata: { name }, spec }: Stored): Stored => ({ kind: 'Pod', metadata: { name: `${name}-1`, labels: { 'job-name': name } }, spec: spec.template.spec })
 
 const keyOf = ({ group, plural }: Kind, namespace = '', name: string): string => `${group}/${plural}/${namespace}/${name}`

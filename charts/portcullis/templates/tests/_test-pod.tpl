@@ -17,7 +17,7 @@ spec:
         - {name: URL, value: "http://{{ include "portcullis.fullname" .root }}.{{ include "portcullis.namespace" .root }}.svc:{{ int64 .root.Values.service.port }}"}
         {{- if .key }}
         - name: API_KEY
-          valueFrom: {secretKeyRef: {name: {{ include "portcullis.secretName" .root }}, key: API_KEY}}
+          valueFrom: {secretKeyRef: {name: {{ include "portcullis.secretName" .root | quote }}, key: API_KEY}}
         {{- end }}
       resources:
         {{- toYaml .root.Values.migrations.resources | nindent 8 }}
