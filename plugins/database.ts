@@ -57,7 +57,7 @@ const database: FastifyPluginAsync = async (fastify) => {
   boundEnd(pool, endMs(config))
   const closers: Closers = []
   const open = async (name: string, opening: pg.Pool, address: DatabaseAddress, directUrl: string): Promise<void> => {
-    const database = await openDatabase(opening, address, beside(fastify, directUrl, 'control', controlConnections, closers, { query_timeout: controlMs }), { env: config, log: fastify.log, telemetry: createDbTelemetry(fastify, name) })
+    const database = await openDatabase(opening, address, beside(fastify, directUrl, 'control', controlConnections, closers, { query_timeout: controlMs }), { env: config, log: fastify.log, telemetry: createDbTelemetry(fastify, name, address.url) })
     watchPool(fastify.observe, fastify.metrics, name, database.stats)
     closers.push(async () => { database.close() })
     databases.set(name, database)

@@ -38,7 +38,7 @@ export const catalogue = {
   policyReloads: { name: 'portcullis.policy.reloads', kind: 'counter', unit: '{reload}', description: 'Changes of the allowlist and of API_KEYS_FILE, taken over or not', attributes: ['policy', 'outcome'] },
   httpDuration: { name: 'http.server.request.duration', kind: 'histogram', unit: 's', description: 'How long HTTP requests took, streams included', attributes: ['http.request.method', 'http.route', 'http.response.status_code', 'url.scheme', 'error.type'], buckets: seconds },
   httpActive: { name: 'http.server.active_requests', kind: 'upDownCounter', unit: '{request}', description: 'HTTP requests that are being answered, streams included', attributes: ['http.request.method', 'url.scheme'] },
-  dbDuration: { name: 'db.client.operation.duration', kind: 'histogram', unit: 's', description: 'How long statements of tools took', attributes: ['db.system.name', 'db.operation.name', 'error.type', pool], buckets: seconds },
+  dbDuration: { name: 'db.client.operation.duration', kind: 'histogram', unit: 's', description: 'How long statements of tools took', attributes: ['db.system.name', 'db.namespace', 'db.operation.name', 'error.type', pool], buckets: seconds },
   dbWait: { name: 'db.client.connection.wait_time', kind: 'histogram', unit: 's', description: 'How long calls waited for a connection', attributes: [pool], buckets: seconds },
   dbTimeouts: { name: 'db.client.connection.timeouts', kind: 'counter', unit: '{timeout}', description: 'Calls that got no connection because all were lent', attributes: [pool] },
   dbConnections: { name: 'db.client.connection.count', kind: 'observableUpDownCounter', unit: '{connection}', description: 'Connections of a pool', attributes: [pool, 'db.client.connection.state'] },

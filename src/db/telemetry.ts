@@ -1,4 +1,5 @@
 import { SpanKind, SpanStatusCode, type Attributes, type Tracer } from '@opentelemetry/api'
+import pg from 'pg'
 import type { Metrics } from '../metrics.ts'
 
 /** Ends what `begin` began; with what was thrown, if it failed. */
@@ -21,16 +22,20 @@ export interface DbTelemetryParts {
 
 const sqlState = /^[0-9A-Z]{5}$/
 
-/** Spans and metrics of one pool. The driver's instrumentation would put PostgreSQL's messages into spans, which quote data, and the text of foreign SQL. */
-export function createDbTelemetry ({ metrics: { dbDuration, dbWait, dbTimeouts }, tracer }: DbTelemetryParts, poolName: string): DbTelemetry {
+/**
+ * Spans and metrics of one pool. The driver's instrumentation would put PostgreSQL's messages into spans, which quote data, and the text of foreign SQL.
+ * @param connectionString where the pool connects to; the name of its database is told
+ */
+export function createDbTelemetry ({ metrics: { dbDuration, dbWait, dbTimeouts }, tracer }: DbTelemetryParts, poolName: string, connectionString?: string): DbTelemetry {
   const pool: Attributes = { 'db.client.connection.pool.name': poolName }
+  const database: Attributes = { ...pool, 'db.system.name': 'postgresql', 'db.namespace': connectionString && new pg.Client({ connectionString }).database }
   const ends = new Map<string, Attributes>()
   dbTimeouts.add(0, pool) // a rate that begins at one would miss the first
 
   function attributesOf (operation: string, error?: string): Attributes {
     const key = error === undefined ? operation : `${operation} ${error}`
     let found = ends.get(key)
-    if (found === undefined) ends.set(key, found = { ...pool, 'db.system.name': 'postgresql', 'db.operation.name': operation, ...error === undefined ? {} : { 'error.type': error } })
+    if (found === undefined) ends.set(key, found = { ...database, 'db.operation.name': operation, ...error === undefined ? {} : { 'error.type': error } })
     return found
   }
 
