@@ -93,6 +93,28 @@ t.test('a first installation that fails, such as for want of a Secret, is mended
   t.same(cluster.store.names(), ordinary('default'))
 })
 
+t.test('the migration is let out by a policy of its own release, even before the first one', { skip: whyNoHelm }, async (t) => {
+  const cluster = await startCluster(t)
+  const policies = kinds.find(({ kind }) => kind === 'NetworkPolicy') as (typeof kinds)[number]
+  const ports: number[] = []
+  cluster.store.changes.on('change', ({ type, object }) => {
+    if (type === 'ADDED' && object.kind === 'Job') ports.push(...cluster.store.get(policies, 'mcp-system', 'portcullis-migrate')?.spec.egress[1].ports.map(({ port }: any) => port))
+  })
+  for (const port of [5432, 6543]) t.ok((await cluster.helm('upgrade', '--install', 'portcullis', chart, '--set', `networkPolicy.egress.postgres.port=${port}`, ...wait)).ok)
+  t.same(ports, [5432, 6543])
+  t.notOk(cluster.store.names().includes('NetworkPolicy portcullis-migrate'), 'it goes with the Job')
+})
+
+t.test('the migration may move into the pods, and back', { skip: whyNoHelm }, async (t) => {
+  const cluster = await startCluster(t)
+  for (const mode of ['job', 'initContainer', 'job', 'none']) {
+    const { ok, errors } = await cluster.helm('upgrade', '--install', 'portcullis', chart, '-f', scenarioFile('external-secrets'), '--set', `migrations.mode=${mode}`, ...wait)
+    t.ok(ok, `${mode}: ${errors}`)
+  }
+  t.ok((await cluster.helm('uninstall', 'portcullis', ...wait)).ok)
+  t.ok((await cluster.helm('install', 'portcullis', chart, '-f', scenarioFile('migrations-init'), ...wait)).ok, 'what uninstall left is no obstacle')
+})
+
 t.test('from the autoscaler to KEDA and back, with what docs/kubernetes.md says about the way', { skip: whyNoHelm }, async (t) => {
   const cluster = await startCluster(t)
   const autoscaler = kinds.find(({ kind }) => kind === 'HorizontalPodAutoscaler') as (typeof kinds)[number]

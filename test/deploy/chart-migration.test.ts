@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { only, renderValues, scenarioObjects, whyNoHelm, type KubernetesObject } from '../helpers/chart.ts'
+import { serverOf } from '../helpers/chart-rules/objects.ts'
 import { buildServer } from '../helpers/server-process.ts'
 
 const jobIn = (objects: KubernetesObject[]): any => only(objects, 'Job').spec
@@ -27,7 +28,36 @@ t.test('a Secret of its own is named, and one that an operator makes is waited f
   const [, hint] = containerIn(scenarioObjects('existing-secret')).args
   t.match(hint, /kubectl create secret generic portcullis-owner -n mcp-system --from-literal=MIGRATION_DATABASE_URL=\S+ --from-literal=DATABASE_URL=\S+\n$/)
   const made = scenarioObjects('external-secrets')
-  t.same(isOptional(made), [false, false])
+  t.same(isOptional(made), [false, true])
   t.notOk(containerIn(made).args)
   t.same(isOptional(renderValues({ externalSecrets: { enabled: true }, migrations: { existingSecret: 'owner' } })), [true, true])
+})
+
+t.test('the migration has what it needs to reach its database, which the server has beside it', { skip: whyNoHelm }, async (t) => {
+  const objects = scenarioObjects('key-vault')
+  const { metadata, spec } = jobIn(objects).template
+  t.match(metadata, { annotations: { 'sidecar.istio.io/inject': 'false' }, labels: { 'azure.workload.identity/use': 'true', 'app.kubernetes.io/component': 'migrate' } })
+  t.match(spec, { affinity: serverOf(objects).pod.affinity, initContainers: [{ name: 'proxy' }], volumes: [{ name: 'tmp' }, { name: 'ca' }] })
+  t.match(containerIn(objects), { volumeMounts: [{ name: 'tmp' }, { name: 'ca' }], env: [{}, {}, {}, { name: 'NODE_EXTRA_CA_CERTS' }] })
+
+  const ca = { name: 'ca', emptyDir: {} }
+  const first = { name: 'proxy', image: 'proxy:1', restartPolicy: 'Always' }
+  const { pod } = serverOf(renderValues({ migrations: { mode: 'initContainer', extraVolumes: [ca], extraVolumeMounts: [{ name: 'ca', mountPath: '/ca' }] }, extraInitContainers: [first] }))
+  t.match(pod.initContainers, [{ name: 'proxy' }, { name: 'migrate', volumeMounts: [{}, { name: 'ca' }] }], 'a proxy is there before the migration')
+  t.match(pod.volumes.at(-1), ca)
+})
+
+t.test('its Secret has the URL of the server from where the server has it', { skip: whyNoHelm }, async (t) => {
+  const sourcesOf = (externalSecrets: object, migrations: object = {}): unknown => only(renderValues({ externalSecrets: { enabled: true, ...externalSecrets }, migrations }), 'ExternalSecret', 'portcullis-migrations').spec.data.map(({ secretKey, remoteRef }: any) => [secretKey, ...Object.values(remoteRef)].join(' '))
+  const owner = 'MIGRATION_DATABASE_URL mcp-server/migrations database_url'
+  t.same(sourcesOf({}), [owner, 'DATABASE_URL mcp-server/database database_url'])
+  const elsewhere = { remoteKey: 'shop', data: [{ secretKey: 'DATABASE_URL', property: 'url' }, { secretKey: 'API_KEY', property: 'key' }, { secretKey: 'PORTCULLIS_SECRET', property: 'secret' }] }
+  t.same(sourcesOf({ secrets: [elsewhere] }), [owner, 'DATABASE_URL shop url'])
+  const both = { remoteKey: 'owner', data: [{ secretKey: 'MIGRATION_DATABASE_URL', property: 'a' }, { secretKey: 'DATABASE_URL', property: 'b' }] }
+  t.same(sourcesOf({ secrets: [elsewhere] }, { externalSecret: { secrets: [both] } }), ['MIGRATION_DATABASE_URL owner a', 'DATABASE_URL owner b'])
+  const whole = renderValues({ externalSecrets: { enabled: true, secrets: [], dataFrom: [{ extract: { key: 'prod' } }] }, migrations: { externalSecret: { secrets: [], dataFrom: [{ extract: { key: 'owner' } }] } } })
+  for (const [name, key] of [['portcullis-secrets', 'prod'], ['portcullis-migrations', 'owner']]) {
+    const { data, dataFrom } = only(whole, 'ExternalSecret', name as string).spec
+    t.same([data, dataFrom], [undefined, [{ extract: { key } }]])
+  }
 })

@@ -12,24 +12,25 @@ const absent: Record<string, string> = { oauth: 'Pod', 'aws-adot-sidecar': 'Serv
 const alwaysIn = (name: string): string[] => absent[name] === undefined ? always : always.toSpliced(always.indexOf(absent[name]), 1)
 /** What each scenario must have beside it (its name says why), and nothing else. */
 const expected: Record<string, string[]> = {
-  'all-on': ['ConfigMap', 'ConfigMap', 'ConfigMap', 'ConfigMap', 'ExternalSecret', 'ExternalSecret', 'HTTPRoute', 'HorizontalPodAutoscaler', 'Ingress', 'Job', 'PodDisruptionBudget', 'PrometheusRule', 'SecretStore', 'ServiceMonitor'],
-  'aws-adot-sidecar': ['ConfigMap', 'HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
-  default: ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
-  'existing-secret': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
-  oauth: ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
-  'external-secrets': ['ExternalSecret', 'ExternalSecret', 'HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
-  gateway: ['HTTPRoute', 'HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
-  'hpa-custom-metric': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
-  ingress: ['HorizontalPodAutoscaler', 'Ingress', 'Job', 'PodDisruptionBudget'],
-  'load-balancer': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
-  keda: ['Job', 'PodDisruptionBudget', 'ScaledObject', 'TriggerAuthentication'],
+  'all-on': ['ConfigMap', 'ConfigMap', 'ConfigMap', 'ConfigMap', 'ExternalSecret', 'ExternalSecret', 'HTTPRoute', 'HorizontalPodAutoscaler', 'Ingress', 'Job', 'NetworkPolicy', 'PodDisruptionBudget', 'PrometheusRule', 'SecretStore', 'ServiceMonitor'],
+  'aws-adot-sidecar': ['ConfigMap', 'HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  default: ['HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  'existing-secret': ['HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  oauth: ['HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  'external-secrets': ['ExternalSecret', 'ExternalSecret', 'HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  gateway: ['HTTPRoute', 'HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  'hpa-custom-metric': ['HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  ingress: ['HorizontalPodAutoscaler', 'Ingress', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  'key-vault': ['ExternalSecret', 'ExternalSecret', 'HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  'load-balancer': ['HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  keda: ['Job', 'NetworkPolicy', 'PodDisruptionBudget', 'ScaledObject', 'TriggerAuthentication'],
   'migrations-init': ['ExternalSecret', 'ExternalSecret', 'HorizontalPodAutoscaler', 'PodDisruptionBudget'],
-  monitoring: ['ConfigMap', 'HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget', 'PrometheusRule', 'ServiceMonitor'],
-  'networkpolicy-strict': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
-  'otel-agent': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
-  'otel-operator': ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget'],
-  podmonitor: ['HorizontalPodAutoscaler', 'Job', 'PodDisruptionBudget', 'PodMonitor'],
-  prod: ['ConfigMap', 'ExternalSecret', 'ExternalSecret', 'HorizontalPodAutoscaler', 'Ingress', 'Job', 'PodDisruptionBudget', 'PrometheusRule', 'ServiceMonitor'],
+  monitoring: ['ConfigMap', 'HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget', 'PrometheusRule', 'ServiceMonitor'],
+  'networkpolicy-strict': ['HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  'otel-agent': ['HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  'otel-operator': ['HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
+  podmonitor: ['HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget', 'PodMonitor'],
+  prod: ['ConfigMap', 'ExternalSecret', 'ExternalSecret', 'HorizontalPodAutoscaler', 'Ingress', 'Job', 'NetworkPolicy', 'PodDisruptionBudget', 'PrometheusRule', 'ServiceMonitor'],
   'secret-create': ['Secret']
 }
 
@@ -133,9 +134,12 @@ t.test('the notes say where it is, how to make the Secret, and what is missing',
   const notes = (name: string, ...more: string[]): string => helm(['install', 'portcullis', chart, '-n', 'mcp-system', '--dry-run=client', '-f', scenarioFile(name), ...more]).output.split('NOTES:')[1] ?? ''
   t.match(notes('default'), /kubectl create secret generic portcullis-secrets -n mcp-system[^]*MIGRATION_DATABASE_URL=[^]*PORTCULLIS_SECRET=/)
   t.match(notes('existing-secret'), /create secret generic portcullis-credentials/)
-  t.notMatch(notes('existing-secret'), /MIGRATION_DATABASE_URL/)
+  t.notMatch(notes('existing-secret'), /MIGRATION_DATABASE_URL=/)
   t.notMatch(notes('oauth'), /API_KEY/, 'the keys that pods take, and no others')
   t.match(notes('external-secrets'), /API_KEY from mcp-server\/auth, api_key[^]*WARNING: the cluster does not serve external-secrets.io\/v1/)
+  t.match(notes('existing-secret'), /the Secret portcullis-owner\./)
+  t.match(notes('key-vault'), /API_KEY from portcullis-api-key\n[^]*MIGRATION_DATABASE_URL from portcullis-owner-url \(migration\)/)
+  t.match(notes('load-balancer'), /its LoadBalancer \(kubectl get service portcullis -n mcp-system\), as mcp.example.com\n/)
   t.match(notes('ingress'), /https:\/\/mcp.example.com\/mcp/)
   t.match(notes('keda'), /from 2 to 6 pods \(KEDA\)[^]*does not serve keda.sh/)
 })

@@ -11,10 +11,11 @@ import { mistakes } from '../helpers/chart-mistakes.ts'
 const external: Record<string, string[]> = {
   'existing-secret': ['Secret portcullis-credentials', 'Secret portcullis-owner'],
   oauth: ['Secret portcullis-oauth'],
+  'key-vault': ['ConfigMap database-ca'],
   'all-on': ['Secret gate-api-keys']
 }
 const theOneSecret = ['Secret portcullis-secrets']
-const makesSecrets = ['all-on', 'existing-secret', 'external-secrets', 'migrations-init', 'oauth', 'prod', 'secret-create']
+const makesSecrets = ['all-on', 'existing-secret', 'external-secrets', 'key-vault', 'migrations-init', 'oauth', 'prod', 'secret-create']
 
 const rules: Record<string, Rule> = { ...restricted, ...references, ...release, ...server }
 const presentIn = (name: string): Rule => present(external[name] ?? (makesSecrets.includes(name) ? [] : theOneSecret))

@@ -44,8 +44,23 @@ const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true, strict: true, 
 t.test('the schema is one, takes every scenario and every default, and refuses a typo in any of them', async (t) => {
   const isValid = ajv.compile(schema)
   t.ok(isValid(defaultValues()), JSON.stringify(isValid.errors))
-  for (const name of scenarios) t.ok(isValid(parse(readFileSync(scenarioFile(name), 'utf8')) ?? {}), name)
-  for (const path of closedObjects(schema)) t.notOk(isValid(nested(path, { tpyo: 1 })), `${path.join('.')}.tpyo`)
+  for (const name of scenarios) t.ok(isValid(overDefaults(parse(readFileSync(scenarioFile(name), 'utf8')) ?? {})), name)
+  for (const path of closedObjects(schema)) t.notOk(isValid(overDefaults(nested(path, { tpyo: 1 }))), `${path.join('.')}.tpyo`)
+})
+
+/** As helm merges them before it looks at the schema. */
+function overDefaults (values: any, defaults = defaultValues()): any {
+  if (!isMap(values) || !isMap(defaults)) return values
+  return Object.fromEntries([...new Set([...Object.keys(defaults), ...Object.keys(values)])].filter((key) => values[key] !== null).map((key) => [key, key in values ? overDefaults(values[key], defaults[key]) : defaults[key]]))
+}
+const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+t.test('a value that is set to null is refused, or can be done without', { skip: whyNoHelm }, async (t) => {
+  const paths = (node: Schema, path: string[] = []): string[][] => Object.entries<Schema>(node.properties ?? {}).flatMap(([key, child]) => [[...path, key], ...paths(child, [...path, key])])
+  for (const path of paths(schema).filter(([first]) => first !== 'env' && first !== 'adot')) {
+    const said = refusalOf(nested(path, null))
+    t.ok(said === undefined || said.includes('values don\'t meet') || said.includes('portcullis/templates/validate.yaml:8:4'), `${path.join('.')}: ${said ?? ''}`)
+  }
 })
 
 /** Paths of the objects whose properties are known. */
@@ -74,6 +89,10 @@ t.test('env takes exactly the variables that the server reads, less secrets and 
   t.same(Object.keys(schema.properties.env.properties).sort(), wanted.sort())
   const secrets = variables.filter(([, variable]) => variable['x-secret'] === true).map(([name]) => name as string)
   t.same(defaultValues().secret.keys.filter((name: string) => !secrets.includes(name)), [], 'the Secret has secrets only')
+})
+
+t.test('the chart knows the variables of the server', async (t) => {
+  t.equal(readFileSync(join(chart, 'files/variables.txt'), 'utf8'), variables.map(([name]) => `${name}\n`).join(''))
 })
 
 t.test('the chart refuses what the server reserves', async (t) => {

@@ -63,7 +63,7 @@ const ofRelease: Mistake[] = [
   { rule: 'serverPods', change: of('Service', ({ spec }) => { delete spec.selector['app.kubernetes.io/component'] }, 'portcullis'), complaint: /Service portcullis picks migrate and server and test/ },
   { rule: 'scaled', change: of('HorizontalPodAutoscaler', ({ spec }) => { spec.scaleTargetRef.name = 'portcullis-server' }), complaint: /scales portcullis-server/ },
   { rule: 'oneScaler', change: of('Deployment', ({ spec }) => { spec.replicas = 2 }), complaint: /replicas beside an autoscaler/ },
-  { rule: 'guarded', change: of('NetworkPolicy', ({ spec }) => { spec.podSelector.matchExpressions[0].values = ['server'] }, 'portcullis'), complaint: /no policy guards Job/ },
+  { rule: 'guarded', change: of('NetworkPolicy', ({ spec }) => { spec.policyTypes = ['Ingress'] }, 'portcullis-migrate'), complaint: /no policy guards Job/ },
   { rule: 'spread', change: pod(({ topologySpreadConstraints: [first] }) => { first.labelSelector = {} }), complaint: /counts other pods/ },
   { rule: 'images', change: container((server) => { server.image = 'ghcr.io/portcullis/portcullis' }), complaint: /can move/ },
   { rule: 'connections', change: env((data) => { data.DB_POOL_MAX = '20' }), complaint: /9 pods take more connections/ },

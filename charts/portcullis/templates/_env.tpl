@@ -115,9 +115,12 @@
 - name: CALL_TIMEOUT_MS
   value: {{ include "portcullis.text" . | quote }}
 {{- end }}
-{{- range list "MIGRATION_DATABASE_URL" "DATABASE_URL" }}
-- name: {{ . }}
-  valueFrom: {secretKeyRef: {name: {{ include "portcullis.migrationSecretName" $ | quote }}, key: {{ . }}{{ if include "portcullis.migrationMayFail" $ }}, optional: true{{ end }}}}
+- name: MIGRATION_DATABASE_URL
+  valueFrom: {secretKeyRef: {name: {{ include "portcullis.migrationSecretName" . | quote }}, key: MIGRATION_DATABASE_URL{{ if include "portcullis.migrationMayFail" . }}, optional: true{{ end }}}}
+- name: DATABASE_URL
+  valueFrom: {secretKeyRef: {name: {{ include "portcullis.migrationSecretName" . | quote }}, key: DATABASE_URL, optional: true}}
+{{- with .Values.migrations.extraEnv }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 

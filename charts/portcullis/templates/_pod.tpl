@@ -3,13 +3,13 @@
 {{- $repository := $image.repository -}}
 {{- with $image.registry }}{{ $repository = printf "%s/%s" . $repository }}{{ end -}}
 {{- if $image.digest -}}{{ $repository }}@{{ $image.digest }}
-{{- else -}}{{ $repository }}:{{ default .Chart.AppVersion $image.tag }}
+{{- else -}}{{ $repository }}:{{ include "portcullis.text" ($image.tag | default .Chart.AppVersion) }}
 {{- end -}}
 {{- end }}
 
 {{- define "portcullis.sidecarImage" -}}
 {{- with .Values.adotSidecar.image -}}
-{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag }}{{ end -}}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ include "portcullis.text" .tag }}{{ end -}}
 {{- end -}}
 {{- end }}
 
@@ -41,7 +41,7 @@ securityContext:
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- range $key := list "nodeSelector" "tolerations" "dnsConfig" "hostAliases" }}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "dnsConfig" "hostAliases" }}
 {{- with index $.Values $key }}
 {{ $key }}:
   {{- toYaml . | nindent 2 }}
@@ -88,6 +88,9 @@ resources:
   {{- toYaml .Values.migrations.resources | nindent 2 }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
+  {{- with .Values.migrations.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 
 {{- /* A native sidecar: it starts before the server and stops after it, so that the last telemetry arrives */ -}}

@@ -23,19 +23,25 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if and (regexMatch ":4318(/.*)?$" .Values.otel.endpoint) (eq .Values.otel.protocol "grpc") }}
+{{- $endpoint := .Values.otel.endpoint | default "" }}
+{{- if and (regexMatch ":4318(/.*)?$" $endpoint) (eq .Values.otel.protocol "grpc") }}
 - "otel.endpoint has the port of OTLP over HTTP, otel.protocol is grpc"
+{{- end }}
+{{- if and $endpoint (eq .Values.otel.protocol "grpc") (not (regexMatch "^https?://[^/]+:[0-9]+(/|$)" $endpoint)) }}
+- "otel.endpoint has no port: with otel.protocol grpc say which, such as 4317"
 {{- end }}
 {{- end }}
 
 {{- define "portcullis.wrong.network" -}}
 {{- $ports := dict }}
-{{- range $what, $port := dict "service.port" .Values.service.port "admin.port" .Values.admin.port "metrics.port" .Values.metrics.port "server.port" .Values.server.port }}
+{{- $users := dict "metrics.port" .Values.metrics.port "server.port" .Values.server.port }}
+{{- if .Values.admin.enabled }}{{ $_ := set $users "admin.port" .Values.admin.port }}{{ end }}
+{{- range $what, $port := $users }}
 {{- $number := toString (int64 $port) }}
 {{- $_ := set $ports $number (append (default list (get $ports $number)) $what | sortAlpha) }}
 {{- end }}
 {{- range $number, $users := $ports }}
-{{- if and (gt (len $users) 1) (ne (join "," $users) "server.port,service.port") }}
+{{- if gt (len $users) 1 }}
 - "{{ join " and " $users }} are all {{ $number }}; each needs a port of its own"
 {{- end }}
 {{- end }}
@@ -48,9 +54,12 @@
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
 - "ingress.enabled needs ingress.hosts: the server refuses names that it does not know"
 {{- end }}
+{{- if and (ne .Values.service.type "ClusterIP") (not .Values.server.allowedHosts) }}
+- "service.type {{ .Values.service.type }} needs server.allowedHosts: the server refuses names that it does not know"
+{{- end }}
 {{- /* the longest deadline of a tool is CALL_TIMEOUT_MS */}}
 {{- $longest := div (add (default 30000 .Values.env.CALL_TIMEOUT_MS | toString | float64 | int64) 999) 1000 }}
-{{- $request := include "portcullis.seconds" (dict "duration" .Values.httpRoute.timeouts.request) | int64 }}
+{{- $request := include "portcullis.seconds" (dict "duration" (.Values.httpRoute.timeouts.request | default "0s")) | int64 }}
 {{- if and .Values.httpRoute.enabled (ne $request 0) (le $request $longest) }}
 - "httpRoute.timeouts.request ({{ .Values.httpRoute.timeouts.request }}) ends calls that may take {{ $longest }}s (env.CALL_TIMEOUT_MS); use 0s, or more than that"
 {{- end }}
@@ -76,6 +85,12 @@
 {{- if and (hasSuffix "DATABASE_URL" $name) (not (has (include "portcullis.urlPort" $url | int64) $ports)) (not $policy.egress.extra) }}
 - "networkPolicy lets nothing through to the database of {{ $name }} at port {{ include "portcullis.urlPort" $url }}: set networkPolicy.egress.postgres.port, or directPort beside it"
 {{- end }}
+{{- end }}
+{{- if and (or $.Values.ingress.enabled $.Values.httpRoute.enabled) (not .ingress.ingressNamespace) (not .ingress.from) }}
+- "networkPolicy lets no ingress controller or gateway in: set networkPolicy.ingress.ingressNamespace to the namespace it runs in, or say in networkPolicy.ingress.from where its calls come from"
+{{- end }}
+{{- if and $.Values.env.EGRESS_HOSTS (not .egress.https) (not .egress.extra) }}
+- "networkPolicy lets nothing through to env.EGRESS_HOSTS: set networkPolicy.egress.https, or say how in networkPolicy.egress.extra"
 {{- end }}
 {{- if and (ne $.Values.service.type "ClusterIP") (not .ingress.from) }}
 - "networkPolicy lets no client of the {{ $.Values.service.type }} in: say in networkPolicy.ingress.from where they come from"

@@ -71,12 +71,12 @@ export const release: Record<string, Rule> = {
     return given(minAvailable === undefined ? share(maxUnavailable, fewest) < 1 : share(minAvailable, fewest) >= fewest, `${nameOf(budget)} allows no eviction`)
   }),
 
-  // One owner for a Secret, with path and key in the store.
+  // One owner for a Secret, with path and key in the store; a store that has no keys has none for any.
   externalSecrets: (objects) => {
     const all = ofKind(objects, 'ExternalSecret')
     const targets = all.map(({ spec }) => spec.target.name)
     return [
-      ...all.flatMap((object) => object.spec.data.flatMap(({ secretKey, remoteRef }: any) => given(!remoteRef?.key || !remoteRef.property, `${nameOf(object)}: ${secretKey} has no path and key`))),
+      ...all.flatMap((object) => object.spec.data.flatMap(({ secretKey, remoteRef }: any) => given(!remoteRef?.key || (!remoteRef.property && object.spec.data.some(({ remoteRef: other }: any) => other.property)), `${nameOf(object)}: ${secretKey} has no path and key`))),
       ...given(new Set(targets).size !== targets.length, 'two objects own one Secret')
     ]
   },

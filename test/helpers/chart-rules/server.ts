@@ -10,7 +10,7 @@ import { containersOf, given, nameOf, ofKind, podsOf, serverEnv, serverOf, servi
 const secrets: string[] = variables.filter(([, variable]) => variable['x-secret'] === true).map(([name]) => name)
 const names: string[] = variables.map(([name]) => name)
 /** What Node reads, what the kubelet fills in, and the settings of a fork's tools in ci/all-on-values.yaml. */
-const others = ['NODE_OPTIONS', 'POD_NAME', 'POD_IP', 'NODE_NAME', 'HOST_IP', 'CATALOG_URL']
+const others = ['NODE_OPTIONS', 'POD_NAME', 'POD_IP', 'NODE_NAME', 'HOST_IP', 'CATALOG_URL', 'NODE_EXTRA_CA_CERTS']
 /** Stand-ins for what comes from a Secret. */
 const fromSecret: Record<string, string> = { DATABASE_URL: 'postgresql://portcullis:pw@db/shop', API_KEY: 'kx81Qm20bvT5zR47nL', PORTCULLIS_SECRET: 'p3W8sV61xYbN04qLtZ7mRk29cFhJ5dGa' }
 const literal = ({ env = [] }: any): Array<{ name: string, value: string }> => env.filter(({ value }: any) => value !== undefined)
