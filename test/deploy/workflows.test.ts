@@ -11,6 +11,7 @@ const folder = '.github/workflows'
 const names = readdirSync(folder)
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
+const nodeOfTheImage = /^ARG NODE_IMAGE=.*node:(\d+)\./m.exec(readFileSync('Dockerfile', 'utf8'))?.[1] ?? ''
 const linter = execFileSync('scripts/tools/actionlint.sh', ['--where'], { encoding: 'utf8' }).trim()
 
 t.test('actionlint finds nothing', { skip: whyMissing(existsSync(linter), 'actionlint is not installed; scripts/tools/actionlint.sh installs it') }, async (t) => {
@@ -31,16 +32,29 @@ t.test('each rule notices what breaks it', async (t) => {
     [/(actions\/checkout@\S+) # v\S+/, '$1', /is not pinned/],
     ['  push:', '  pull_request_target:', /secrets to foreign code/],
     ['permissions: {}', 'permissions: write-all', /rights to all of its jobs/],
-    ['permissions: {}', 'permissions: { packages: write }', /rights to all of its jobs/],
+    ['permissions: {}', 'permissions: { contents: read }', /rights to all of its jobs/],
+    ['permissions: {}\n', '', /rights to all of its jobs/],
+    ['    permissions:\n      contents: read\n', '', /check: it may not read/],
     [/concurrency:\n {2}group: .*\n/, 'concurrency:\n', /concurrency group/],
     ['      contents: read\n', '      contents: write\n', /check: it may write contents/],
-    ['      contents: read\n', '      actions: write\n', /check: it may write actions/],
+    ['      contents: read\n', '      contents: read\n      actions: write\n', /check: it may write actions/],
     ['    timeout-minutes: 20\n', '', /check: it may run for ever/],
     ['ubuntu-24.04', 'ubuntu-latest', /check: its runner/],
     ['"$GITHUB_REF_NAME"', '"${{ github.ref_name }}"', /check: an expression in a script/], // eslint-disable-line no-template-curly-in-string
     ['persist-credentials: false', 'persist-credentials: true', /check: the checkout leaves a token/]
   ]
   for (const [was, is, problem] of breaks) t.match(workflowProblems(read('release.yml').replace(was, is)), [problem], String(problem))
+})
+
+/** Where a workflow runs on another Node than the image does, by job; a matrix has what it says. */
+const otherNodes = (text: string): string[] => Object.entries((parse(text) as { jobs: Record<string, { steps?: Array<{ with?: Record<string, unknown> }> }> }).jobs)
+  .flatMap(([job, { steps = [] }]) => steps.map((step) => step.with?.['node-version']).filter((version) => version !== undefined && version !== '${{ matrix.node }}' && version !== nodeOfTheImage).map((version) => `${job}: ${String(version)}`)) // eslint-disable-line no-template-curly-in-string
+
+t.test('what one Node is enough for runs on that of the image, and the matrices have it', async (t) => {
+  for (const name of names) t.same(otherNodes(read(name)), [], name)
+  t.same(otherNodes(read('ci.yml').replace(`node-version: '${nodeOfTheImage}'`, "node-version: '24'")), ['lint: 24'])
+  const { jobs } = parse(read('ci.yml')) as { jobs: Record<string, { strategy?: { matrix: { node: string[] } } }> }
+  for (const job of ['unit', 'integration']) t.ok(jobs[job]?.strategy?.matrix.node.includes(nodeOfTheImage), job)
 })
 
 t.test('scripts and files that workflows name exist', async (t) => {
