@@ -1,6 +1,6 @@
-# The bases are arguments: a release builds on digests whose signature it has checked, a company on its own images.
-ARG NODE_IMAGE=docker.io/library/node:26.10.0-trixie-slim
-ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs26-debian13:nonroot
+# The bases are arguments: a company builds on its own images. A release checks the signature of the second.
+ARG NODE_IMAGE=docker.io/library/node:26.10.0-trixie-slim@sha256:930557a230abacbc3f4fd9b8648abf8f4bee1e17cb72195dcdfb2f709bc85b33
+ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs26-debian13:nonroot@sha256:2ee7b2c54a3e37dfc248af81c9f6bcdcaa50abe4af44aa47a3388431031b9283
 
 # No dependency has machine code (the image's test looks), so what is built on one platform runs on every other.
 FROM --platform=$BUILDPLATFORM ${NODE_IMAGE} AS base

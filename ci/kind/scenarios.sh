@@ -3,7 +3,7 @@
 # the versions that scripts/tools/kubernetes.sh names.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-operator=v0.158.0 # of OpenTelemetry, whose module can't be had
+operator=v0.158.0 # renovate: open-telemetry/opentelemetry-operator, whose module can't be had
 
 crds=()
 while read -r module path; do

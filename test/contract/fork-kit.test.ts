@@ -107,7 +107,7 @@ t.test('dependabot moves npm packages and actions alone, never in groups', async
 
 t.test('the dev container is pinned, not root, and set up like a clone', async (t) => {
   const { image, remoteUser, postCreateCommand, forwardPorts } = readJson('.devcontainer/devcontainer.json')
-  t.match(image, /:\d+\.\d+\.\d+-\d+-\w+$/)
+  t.match(image, /:\d+\.\d+\.\d+-\d+-\w+(@sha256:[0-9a-f]{64})?$/)
   t.match(remoteUser, /^(?!root$)\w+$/)
   t.equal(postCreateCommand, 'npm ci')
   t.same(forwardPorts, [8000])

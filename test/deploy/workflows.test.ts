@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
@@ -80,13 +80,20 @@ t.test('what is published is signed, described, looked at, and named only then',
   t.match([jobs.image?.needs, jobs.chart?.needs, jobs.publish?.needs], ['check', 'image', ['image', 'chart']])
 })
 
-t.test('Renovate finds each version that a tool script or the Dockerfile pins, and leaves the rest to Dependabot', async (t) => {
-  const { enabledManagers, customManagers } = JSON.parse(readFileSync('renovate.json', 'utf8')) as { enabledManagers: string[], customManagers: Array<{ managerFilePatterns: string[], matchStrings: string[] }> }
-  const ecosystems = (parse(readFileSync('.github/dependabot.yml', 'utf8')) as { updates: Array<Record<string, string>> }).updates.map((update) => update['package-ecosystem'])
-  t.same(enabledManagers.filter((manager) => ecosystems.includes(manager) || manager === 'npm' || manager === 'github-actions'), [])
-  t.same(['dockerfile', 'docker-compose', 'custom.regex'].filter((manager) => !enabledManagers.includes(manager)), [])
-  const found = (path: string): number => customManagers.filter(({ managerFilePatterns }) => managerFilePatterns.some((pattern) => new RegExp(pattern.slice(1, -1)).test(path)))
-    .flatMap(({ matchStrings }) => matchStrings).reduce((sum, expression) => sum + [...readFileSync(path, 'utf8').matchAll(new RegExp(expression, 'g'))].length, 0)
-  for (const path of ['scripts/tools/actionlint.sh', 'scripts/tools/collector.sh', 'ci/image/standins.sh', 'Dockerfile']) t.ok(found(path) > 0, path)
-  t.equal(found('scripts/tools/image.sh'), 0)
+t.test('the release takes the bases that the Dockerfile names, by their digests, and stops when the signature is not that of their makers', async (t) => {
+  const { jobs } = parse(read('release.yml')) as { jobs: { image: { steps: Array<{ id?: string, run?: string }> } } }
+  const script = jobs.image.steps.find(({ id }) => id === 'bases')?.run ?? ''
+  const digest = `sha256:${'b'.repeat(64)}`
+  const run = (dockerfile: string, cosign: string): { status: number | null, outputs: string } => {
+    const folder = folderWith(t, { Dockerfile: dockerfile, 'bin/docker': `#!/bin/sh\necho '${digest}'\n`, 'bin/cosign': `#!/bin/sh\n${cosign}\n`, outputs: '' })
+    for (const name of ['docker', 'cosign']) chmodSync(join(folder, 'bin', name), 0o755)
+    const { status } = spawnSync('bash', ['-e', '-c', script], { cwd: folder, encoding: 'utf8', env: { PATH: `${join(folder, 'bin')}:${process.env.PATH}`, GITHUB_OUTPUT: join(folder, 'outputs'), GITHUB_REF_NAME: 'v1.2.3' } })
+    return { status, outputs: readFileSync(join(folder, 'outputs'), 'utf8') }
+  }
+  const dockerfile = readFileSync('Dockerfile', 'utf8')
+  const [node = '', runtime = ''] = [...dockerfile.matchAll(/^ARG \w+_IMAGE=([^@\s]+)/gm)].map(([, image]) => image as string)
+  const taken = { status: 0, outputs: `node=${node}@${digest}\nruntime=${runtime}@${digest}\nversion=1.2.3\n` }
+  t.same(run(dockerfile, 'true'), taken)
+  t.same(run(dockerfile.replaceAll(/@sha256:[0-9a-f]{64}/g, ''), 'true'), taken, 'where a fork names no digest, too')
+  t.match(run(dockerfile, 'false'), { status: 1, outputs: '' })
 })
