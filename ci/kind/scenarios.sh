@@ -21,3 +21,4 @@ for values in charts/portcullis/ci/*-values.yaml charts/portcullis/values-prod.y
   echo "== $values"
   helm template portcullis charts/portcullis -n mcp-system -f "$values" | dry_run -
 done
+dry_run examples/kubernetes/opentelemetry-collector.yaml

@@ -101,6 +101,7 @@ t.test('every scenario, and the custom kinds that the local checks know, go to t
   for (const group of ['external-secrets.io_externalsecrets', 'keda.sh_scaledobjects', 'monitoring.coreos.com_servicemonitors', 'gateway.networking.k8s.io_httproutes', 'opentelemetry.io_opentelemetrycollectors']) t.match(kinds, group)
   t.notMatch(kinds, 'kustomization')
   t.equal(kubectl.filter((call) => call === 'apply --server-side --dry-run=server --filename -').length, scenarios.length + 1)
+  t.match(kubectl.at(-1), 'apply --server-side --dry-run=server --filename examples/kubernetes/opentelemetry-collector.yaml')
   t.equal((output.match(/^== /gm) ?? []).length, scenarios.length + 1)
 })
 
