@@ -7,7 +7,7 @@ operator=v0.158.0 # renovate: open-telemetry/opentelemetry-operator, whose modul
 
 crds=()
 while read -r module path; do
-  folder=$(go mod download -json "$module" | jq -r .Dir)/$path
+  folder=$(go mod download -json "$module" | sed -n 's,^\t"Dir": "\(.*\)".*,\1,p')/$path
   mapfile -t -O "${#crds[@]}" crds < <(grep -l '^kind: CustomResourceDefinition' "$folder"/*.yaml)
 done < <(sed -n "/<< 'MODULES'/,/^MODULES/p" scripts/tools/kubernetes.sh | grep @)
 crds+=("https://raw.githubusercontent.com/open-telemetry/opentelemetry-operator/$operator/config/crd/bases/opentelemetry.io_opentelemetrycollectors.yaml")

@@ -60,7 +60,7 @@ t.test('script, database, chart and workflow agree on names, keys, ports and rol
     ['database', 'defaultMode: 0555', 'defaultMode: 0444', /not run as a program/],
     ['database', 'secretName: postgres', 'secretName: database', /volume secrets/],
     ['values', 'pullPolicy: Never', 'pullPolicy: Always', /looked for in a registry/],
-    ['workflow', 'docker build --tag portcullis:kind', 'docker build --tag portcullis:ci', /not the one that is built/]
+    ['workflow', '--tag portcullis:kind', '--tag portcullis:ci', /not the one that is built/]
   ]
   for (const [part, was, is, sentence] of breaks) {
     t.match(fitting[part], was)
