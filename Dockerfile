@@ -1,6 +1,6 @@
-# The bases are arguments: a release builds on digests whose signature it has checked, a company on its own images.
-ARG NODE_IMAGE=docker.io/library/node:26.10.0-trixie-slim
-ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs26-debian13:nonroot
+# The bases are arguments: a company builds on its own images. A release checks the signature of the second.
+ARG NODE_IMAGE=docker.io/library/node:26.10.0-trixie-slim@sha256:930557a230abacbc3f4fd9b8648abf8f4bee1e17cb72195dcdfb2f709bc85b33
+ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs26-debian13:nonroot@sha256:2ee7b2c54a3e37dfc248af81c9f6bcdcaa50abe4af44aa47a3388431031b9283
 
 # No dependency has machine code (the image's test looks), so what is built on one platform runs on every other.
 FROM --platform=$BUILDPLATFORM ${NODE_IMAGE} AS base
@@ -17,22 +17,24 @@ FROM deps AS build
 COPY . .
 RUN npm run build
 # A checkout under a strict umask has files that uid 65532 could not read.
-RUN chmod -R u=rwX,go=rX config dist migrations fastify.config.cjs package.json && mkdir empty
+RUN chmod -R u=rwX,go=rX config dist migrations fastify.config.cjs package.json LICENSE && mkdir empty
 
 FROM base AS prod-deps
 RUN --mount=type=cache,target=/npm-cache,sharing=locked \
     --mount=type=secret,id=npmrc,target=/root/.npmrc,required=false \
     npm ci --omit=dev --cache /npm-cache
-# Types, source maps and the tests and templates of packages: nothing that runs.
+# Types, source maps, templates, and the tests that a package has at its root: nothing that runs. A folder of that name
+# further down may be code.
 RUN find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.tsbuildinfo' -o -name '*.test.js' -o -name '*.spec.js' \) -exec rm -f {} + \
- && find node_modules -type d \( -name test -o -name tests -o -name __tests__ -o -path '*/fastify-cli/templates' -o -path '*/fastify-cli/examples' \) -prune -exec rm -rf {} + \
+ && node -e "for (const path in require('./node_modules/.package-lock.json').packages) for (const name of ['test', 'tests', '__tests__']) fs.rmSync(path + '/' + name, { recursive: true, force: true })" \
+ && rm -rf node_modules/fastify-cli/templates node_modules/fastify-cli/examples \
  && rm -rf node_modules/.bin node_modules/.package-lock.json \
  && chmod -R u=rwX,go=rX node_modules
 
 FROM ${RUNTIME_IMAGE} AS runtime
 WORKDIR /app
 COPY --from=prod-deps /app/node_modules node_modules
-COPY --from=build /app/package.json /app/fastify.config.cjs ./
+COPY --from=build /app/package.json /app/fastify.config.cjs /app/LICENSE ./
 COPY --from=build /app/config/allowlist.yaml config/
 COPY --from=build /app/migrations migrations
 COPY --from=build /app/dist dist

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds helm, with which test/deploy renders and installs the chart. `--where` only says where it is, or would be.
 set -euo pipefail
-version=v4.2.4
+version=v4.2.4 # renovate: helm/helm
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/portcullis
 helm=$cache/bin/helm-$version
 

@@ -19,7 +19,7 @@ const script = (name: string): string => only(objects, 'Pod', `portcullis-${name
 const names = ['test-health', 'test-mcp', 'test-denied']
 
 /** The server of the default scenario. What a container has to itself (ports, paths) is replaced. */
-async function startRendered (t: Test): Promise<{ server: ServerProcess, key: string, metrics: number }> {
+async function startRendered (t: Test): Promise<{ server: ServerProcess, key: string, metrics: number, owner: string }> {
   const out = buildServer(t)
   const owner = await emptyDatabase(t)
   migrate(out, owner)
@@ -30,9 +30,9 @@ async function startRendered (t: Test): Promise<{ server: ServerProcess, key: st
   const metrics = await freePort()
   const server = await startedServer(t, out, {
     cwd: workingDirectory(t),
-    env: { ...env, DATABASE_URL: owner, ALLOWLIST_PATH: join(folder, 'allowlist.yaml'), OTEL_EXPORTER_PROMETHEUS_PORT: String(metrics), ALLOWED_HOSTS: `${env.ALLOWED_HOSTS},127.0.0.1` }
+    env: { ...env, DATABASE_URL: serverUrl(owner), ALLOWLIST_PATH: join(folder, 'allowlist.yaml'), OTEL_EXPORTER_PROMETHEUS_PORT: String(metrics), ALLOWED_HOSTS: `${env.ALLOWED_HOSTS},127.0.0.1` }
   })
-  return { server, key: env.API_KEY as string, metrics }
+  return { server, key: env.API_KEY as string, metrics, owner }
 }
 
 /** Runs the Job's command in a checkout that has never seen the database. */
@@ -59,11 +59,13 @@ async function statusFor (url: string, host: string): Promise<number | undefined
 }
 
 t.test('the server boots with what the chart renders, and the test pods find it well', { skip: whyNoHelm }, async (t) => {
-  const { server, key, metrics } = await startRendered(t)
+  const { server, key, metrics, owner } = await startRendered(t)
   for (const name of names) {
     const { code, output } = await runPod(name, server.url, key)
     t.equal(code, 0, `${name}: ${output}`)
   }
+  const [connected] = await runSql(owner, 'select distinct usename from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()')
+  t.same(connected?.rows, [{ usename: new URL(serverUrl(owner)).username }], 'as the role that reads, and no other')
   t.equal((await runPod('test-mcp', server.url, 'not-the-key-of-the-server')).code, 1, 'a wrong key in the Secret is found')
   for (const host of ['portcullis.mcp-system.svc:8000', 'portcullis']) t.not(await statusFor(server.url, host), 403, host)
   t.equal(await statusFor(server.url, 'portcullis.other.svc'), 403, 'another name is foreign')

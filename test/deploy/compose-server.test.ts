@@ -61,6 +61,12 @@ t.test('a .env for development, or the example as it is, does not get in the way
   t.match(config, { PORTCULLIS_ENV: 'production', PORT: 8000, LOG_LEVEL: 'debug', API_KEY: /^pc_/ })
 })
 
+t.test('access tokens beside the key, and hosts to call, are settings of .env', async (t) => {
+  const dir = await madeSecrets(t)
+  const dotEnv = { AUTH_MODE: 'api-key,oauth', OAUTH_ISSUER: 'https://issuer.example.com', OAUTH_RESOURCE: 'http://localhost:8000/mcp', EGRESS_HOSTS: 'api.example.com' }
+  for (const name of servers) t.match(loadConfig(environmentOf(name, dir, dotEnv)).config, { AUTH_MODE: 'api-key,oauth', API_KEY: /^pc_/ }, name)
+})
+
 t.test('each secret that a service names is made, and readable by the user that it runs as', async (t) => {
   const dir = await madeSecrets(t)
   for (const [name, { user = ownUid, group_add: groups = [], environment = {}, volumes = [] }] of Object.entries(services)) {

@@ -1,35 +1,19 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
+import { composeProblems, mounts, networksOf, type Compose, type Service } from '../helpers/compose-rules.ts'
 import { whyMissing } from '../helpers/deploy-tools.ts'
 import { promtool, whyNoPrometheus } from '../helpers/prometheus.ts'
 
-interface Service {
-  image: string
-  profiles?: string[]
-  ports?: string[]
-  volumes?: string[]
-  networks: string[] | Record<string, unknown>
-  restart?: string
-  build?: unknown
-  environment?: Record<string, string>
-  command?: string[]
-  healthcheck?: { test: string[] }
-  depends_on?: Record<string, { condition: string }>
-  [key: string]: unknown
-}
 interface Source { uid: string, type: string, url: string, jsonData: any }
 
 const loader = execFileSync('scripts/tools/compose.sh', ['--where'], { encoding: 'utf8' }).trim()
 const read = (path: string): any => parse(readFileSync(path, 'utf8'), { merge: true })
-const compose = read('compose.yaml') as { name: string, services: Record<string, Service>, networks: Record<string, any>, volumes: Record<string, unknown> }
-const services = Object.entries(compose.services)
+const compose = read('compose.yaml') as Compose
 const service = (name: string): Service => compose.services[name] as Service
-const mounts = ({ volumes = [] }: Service): Array<[from: string, to: string, mode: string | undefined]> => volumes.map((volume) => volume.split(':') as [string, string, string | undefined])
-const exactVersion = /:v?\d+\.\d+(\.\d+)?(-alpine|-p\d)?$/
 /** host:port of a URL, with the port that a bare one means. */
 const addressOf = (url: string): string => url.replace(/^\$\{env:\w+:-(.*)\}$/, '$1').replace(/^https?:\/\//, '').replace(/\/.*$/, '')
 const { datasources } = read('observability/grafana/provisioning/datasources/portcullis.yaml') as { datasources: Source[] }
@@ -46,48 +30,62 @@ t.test('docker compose would take the file, every profile of it', { skip: whyMis
   }
 })
 
-t.test('every service is pinned, bounded, without rights, and reachable from this machine alone', async (t) => {
-  t.equal('version' in compose, false)
-  for (const [name, { image, build, ports = [], ...rest }] of services) {
-    if (image !== 'portcullis:local') t.match(image, exactVersion, `${name}: an exact version`)
-    else t.same([build, rest.pull_policy], name === 'server' ? [{ context: '.', target: 'runtime' }, 'build'] : [undefined, 'never'], `${name}: one builds our own image, none asks a registry for it`)
-    for (const port of ports) t.match(port, /^127\.0\.0\.1:\d+:\d+$/, `${name}: loopback`)
-    t.match(rest, { init: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'], mem_limit: /^\d+[mg]$/, cpus: Number, pids_limit: Number }, name)
-    t.equal(rest.read_only, name === 'lgtm' ? undefined : true, `${name}: the image of lgtm writes into its own folders`)
-    for (const key of ['privileged', 'cap_add', 'devices', 'pid', 'network_mode', 'userns_mode']) t.equal(key in rest, false, `${name}: ${key}`)
-    t.notMatch(rest.user ?? '65532:65532', /^(0|root)\b/, `${name}: not root`)
+t.test('every service is bounded, without rights, reachable from this machine alone, and waits for what it needs', async (t) => {
+  t.same(composeProblems(compose), [])
+})
+
+type Change = (compose: any) => void
+/** Each is one mistake, and the complaint about it. */
+const mistakes: Array<[change: Change, complaint: string]> = [
+  [(it) => { it.version = '3' }, 'it has a version, which nobody reads'],
+  [({ services }) => { services.migrate.build = '.' }, 'migrate: one service builds our image, and no other builds any'],
+  [({ services }) => { delete services.server.build }, 'server: one service builds our image, and no other builds any'],
+  [({ services }) => { services.seed.pull_policy = 'missing' }, 'seed: it would ask a registry for our image'],
+  [({ services }) => { delete services.postgres.cap_drop }, 'postgres: it keeps capabilities'],
+  [({ services }) => { services.loki.cap_add = ['NET_ADMIN'] }, 'loki: cap_add gives it rights on this machine'],
+  [({ services }) => { services.tempo.privileged = true }, 'tempo: privileged gives it rights on this machine'],
+  [({ services }) => { services.otelcol.network_mode = 'host' }, 'otelcol: network_mode gives it rights on this machine'],
+  [({ services }) => { services.grafana.security_opt = ['seccomp:unconfined'] }, 'grafana: it may gain privileges'],
+  [({ services }) => { services.server.read_only = false }, 'server: it may write into its image'],
+  [({ services }) => { services.proxy.user = '0:0' }, 'proxy: it is root'],
+  [({ services }) => { delete services.replica.mem_limit }, 'replica: its memory is not limited'],
+  [({ services }) => { delete services.prometheus.cpus }, 'prometheus: its processors are not limited'],
+  [({ services }) => { delete services.pgbouncer.pids_limit }, 'pgbouncer: its processes are not limited'],
+  [({ services }) => { services.lgtm.init = false }, 'lgtm: nobody takes in its orphans'],
+  [({ services }) => { services.server.ports = ['8000:8000'] }, 'server: port 8000:8000 can be reached from outside'],
+  [({ services }) => { services.grafana.ports = ['0.0.0.0:3000:3000'] }, 'grafana: port 0.0.0.0:3000:3000 can be reached from outside'],
+  [({ services }) => { services.proxy.volumes = ['./compose/haproxy.conf:/usr/local/etc/haproxy/haproxy.cfg:ro'] }, 'proxy: ./compose/haproxy.conf is mounted and not there'],
+  [({ services }) => { services.proxy.volumes = ['./compose/haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg'] }, 'proxy: ./compose/haproxy.cfg can be written'],
+  [({ services }) => { services.proxy.volumes = ['./compose/haproxy.cfg:/usr/local/etc/haproxy:ro'] }, 'proxy: ./compose/haproxy.cfg is mounted as what it is not: a file or a folder'],
+  [({ services }) => { services.server.volumes = ['/var/run/docker.sock:/var/run/docker.sock'] }, 'server: there is no volume /var/run/docker.sock'],
+  [({ services }) => { delete services.postgres.healthcheck }, 'migrate: it waits for postgres, which has no health check'],
+  [({ services }) => { services.migrate.depends_on.postgres.condition = 'service_started' }, 'migrate: it does not wait until postgres is healthy'],
+  [({ services }) => { services.server.depends_on.seed.condition = 'service_healthy' }, 'server: it waits for seed to be healthy, which ends'],
+  [({ services }) => { services.server.depends_on.pgbouncer = { condition: 'service_healthy' } }, 'server: it waits for pgbouncer, which does not start with it'],
+  [({ services }) => { services.server.depends_on.cache = { condition: 'service_healthy' } }, 'server: it waits for cache, which is not there'],
+  [({ networks }) => { networks.data.internal = false }, 'something gets out of the network data'],
+  [({ networks }) => { networks.edge = null }, 'something gets out of the network edge'],
+  [({ networks }) => { networks.egress = null }, 'something gets out of the network egress'],
+  [({ services }) => { services.postgres.networks = ['data', 'edge'] }, 'postgres: it is in the network edge without a port, or has a port without it'],
+  [({ services }) => { services.server.networks = ['data'] }, 'server: it is in the network edge without a port, or has a port without it'],
+  [({ services }) => { services.server.networks.push('dota') }, 'server: there is no network dota'],
+  [({ services }) => { services.replica.environment.LIMIT_STORE = 'postgres' }, 'replica: nobody reads the variable LIMIT_STORE']
+]
+
+t.test('each of these mistakes is found', async (t) => {
+  for (const [change, complaint] of mistakes) {
+    const broken = read('compose.yaml')
+    change(broken)
+    t.ok(composeProblems(broken).includes(complaint), complaint)
   }
 })
 
-t.test('what is mounted exists, and can\'t be written', async (t) => {
-  for (const [name, each] of services) {
-    for (const [from, to, mode] of mounts(each)) {
-      if (!from.startsWith('./')) t.ok(from in compose.volumes, `${name}: volume ${from}`)
-      else {
-        t.ok(existsSync(from), `${name}: ${from}`)
-        t.equal(mode, 'ro', `${name}: ${to}`)
-        t.equal(statSync(from).isFile(), /\.\w+$/.test(to), `${name}: a file is mounted as a file`)
-      }
-    }
-  }
-})
-
-t.test('who waits for a healthy service waits for one that has a check and starts with it', async (t) => {
-  for (const [name, { depends_on: needs = {}, profiles = [] }] of services) {
-    for (const [needed, { condition }] of Object.entries(needs)) {
-      const { healthcheck, restart, profiles: its } = service(needed)
-      if (restart === 'no') t.equal(condition, 'service_completed_successfully', `${name}: ${needed} ends`)
-      else t.match([condition, healthcheck], ['service_healthy', { test: ['CMD'] }], `${name}: ${needed} has a health check`)
-      t.ok(its === undefined || (profiles.length > 0 && profiles.every((profile) => its.includes(profile))), `${needed} starts with ${name}`)
-    }
-  }
-})
-
-t.test('nothing gets out of the networks', async (t) => {
-  const { edge, ...inner } = compose.networks
-  for (const [name, options] of Object.entries(inner)) t.same(options, { internal: true }, name)
-  t.same({ edge }, { edge: { driver_opts: { 'com.docker.network.bridge.enable_ip_masquerade': 'false' } } })
-  for (const [name, { networks, ports }] of services) t.equal([networks].flat().some((network) => network === 'edge' || Object.hasOwn(network as object, 'edge')), ports !== undefined || name === 'replica', `${name}: a port needs it, or a server that sends telemetry`)
+t.test('the servers, and nothing else, get a way out with compose.egress.yaml', { skip: whyMissing(existsSync(loader), 'the compose loader is not built') }, async (t) => {
+  const added = read('compose.egress.yaml') as Compose
+  t.same(Object.entries(added.services).map(([name, service]) => [name, Object.keys(service), networksOf(service)]), ['server', 'replica', 'pooled'].map((name) => [name, ['networks'], ['egress']]))
+  t.same(Object.entries(compose.services).filter(([, { image, restart }]) => image === 'portcullis:local' && restart !== 'no').map(([name]) => name), ['server', 'replica', 'pooled'], 'all of them')
+  t.match(spawnSync(loader, ['compose.yaml', 'compose.egress.yaml'], { encoding: 'utf8' }), { status: 0 })
+  t.match(readFileSync('docs/deploy.md', 'utf8'), 'docker compose --file compose.yaml --file compose.egress.yaml up')
 })
 
 t.test('nobody is an administrator of Grafana, and it asks nobody but the stack', async (t) => {

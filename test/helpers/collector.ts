@@ -17,10 +17,11 @@ export const trouble = /deprecated|unset environment|"level":"error"/
 
 type Env = Record<string, string>
 const args = (configs: string[]): string[] => configs.map((config) => `--config=${config}`)
+const uriOf = (file: string): string => file.includes('/') ? `file:${file}` : `file:collector/${file}`
 
-/** What `validate` says of a file of collector/ and what is laid over it. */
+/** What `validate` says of a file of collector/, or any other by its path, and what is laid over it. */
 export function validate (file: string, env: Env = {}, ...overlays: string[]): { ok: boolean, output: string } {
-  const { status, stdout, stderr } = spawnSync(program, ['validate', ...args([`file:collector/${file}`, ...overlays])], { env, encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(program, ['validate', ...args([uriOf(file), ...overlays])], { env, encoding: 'utf8' })
   return { ok: status === 0, output: stdout + stderr }
 }
 
@@ -34,7 +35,7 @@ export interface Collector {
   stop: () => Promise<void>
 }
 
-/** Runs a file of collector/ on free ports, with `overlay` laid over it; resolves once it takes data. */
+/** Runs such a file on free ports, with `overlay` laid over it; resolves once it takes data. */
 export async function startCollector (t: Test, file: string, env: Env = {}, overlay: Record<string, any> = {}): Promise<Collector> {
   const grpc = `127.0.0.1:${await freePort()}`
   const http = `127.0.0.1:${await freePort()}`
@@ -48,7 +49,7 @@ export async function startCollector (t: Test, file: string, env: Env = {}, over
     writeFileSync(join(folder, `${index}.yaml`), JSON.stringify(content)) // JSON is YAML
     return `file:${join(folder, `${index}.yaml`)}`
   })
-  const child = spawn(program, args([`file:collector/${file}`, ...configs]), { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, args([uriOf(file), ...configs]), { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let log = ''
   child.stdout.resume()
   child.stderr.setEncoding('utf8').on('data', (text: string) => { log += text })

@@ -20,7 +20,7 @@ export function workflowProblems (text: string): string[] {
   return [
     ...unpinned(text),
     ...'pull_request_target' in on || 'workflow_run' in on ? ['it gives secrets to foreign code'] : [],
-    ...JSON.stringify(permissions) === '{}' || JSON.stringify(permissions) === '{"contents":"read"}' ? [] : ['it grants rights to all of its jobs'],
+    ...JSON.stringify(permissions) === '{}' ? [] : ['it grants rights to all of its jobs'],
     ...concurrency?.group === undefined ? ['two runs get into each other\'s way: it has no concurrency group'] : [],
     ...Object.entries(jobs).flatMap(([name, job]) => jobProblems(job).map((problem) => `${name}: ${problem}`))
   ]
@@ -37,7 +37,9 @@ function jobProblems (job: Job): string[] {
   const text = JSON.stringify(steps)
   const writes = Object.entries(permissions).filter(([, right]) => right !== 'read' && right !== 'none').map(([name]) => name)
   const tooMuch = typeof permissions === 'string' ? [permissions] : uses !== undefined ? [] : writes.filter((name) => grants[name]?.test(text) !== true)
+  const reads = typeof permissions === 'string' || permissions.contents !== undefined
   return [
+    ...text.includes('actions/checkout@') && !reads ? ['it may not read what it checks out'] : [],
     ...tooMuch.map((name) => `it may write ${name}, and no step needs that`),
     ...uses === undefined && !Number.isInteger(job['timeout-minutes']) ? ['it may run for ever'] : [],
     ...uses === undefined && !/^ubuntu-\d\d\.\d\d(-arm)?$/.test(job['runs-on'] ?? '') ? ['its runner is not of one version'] : [],

@@ -8,7 +8,7 @@ const signals = pathToFileURL(resolve(import.meta.dirname, '../../src/signals.ts
 const deadlineMs = 30_000
 // Only tap's TypeScript loader. The process watcher that tap hands to every child through NODE_OPTIONS, whatever the
 // environment says, listens for signals first, and our override must come before the first listener.
-const loader = process.execArgv.filter((flag) => flag.includes('@tapjs/typescript'))
+const loader = [...process.execArgv.filter((flag) => flag.includes('@tapjs/typescript')), '--disable-warning=DEP0205'] // Node 26 says that its way in is old
 
 /** A program with two listeners, one exit handler and a clock that the test sets. */
 const program = `
