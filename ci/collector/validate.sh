@@ -5,8 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 contrib=$(sed -n 's,^ *image: \(otel/opentelemetry-collector-contrib:.*\),\1,p' compose.yaml)
 value () { sed -n '/^adotSidecar:/,/^[a-z]/ s,^    '"$1"': "\{0\,1\}\([^"]*\)"\{0\,1\}$,\1,p' charts/portcullis/values.yaml | head -n 1; }
-digest=$(value digest)
-adot=$(value repository):$(value tag)${digest:+@$digest}
+adot=$(value repository):$(value tag)
 
 with () { # with FILE RUN-OPTION...: docker run, shut in, the file where its arguments look for it
   local file=$1; shift

@@ -46,12 +46,11 @@ t.test('Renovate finds each of them', async (t) => {
   for (const path of ['Dockerfile', '.github/workflows/ci.yml']) t.ok(missed(path, { ...renovate, customManagers: [] }).length > 0, path)
 })
 
-t.test('and the collector of the chart, its digest too once it has one', async (t) => {
+t.test('and the collector of the chart, with its digest', async (t) => {
   const path = 'charts/portcullis/values.yaml'
-  const { repository, tag, digest } = parse(read(path)).adotSidecar.image
-  t.same(foundIn(path, read(path)), [`${repository}:${tag}${digest === '' ? '' : `@${digest}`}`], 'and not our own image')
-  const pinned = `sha256:${'a'.repeat(64)}`
-  t.same(foundIn(path, read(path).replace(/(tag: v[^]*?digest: )"[^"]*"/, `$1"${pinned}"`)), [`${repository}:${tag}@${pinned}`])
+  const { repository, tag } = parse(read(path)).adotSidecar.image
+  t.same(foundIn(path, read(path)), [`${repository}:${tag}`], 'and not our own image')
+  t.match(tag, /@sha256:[0-9a-f]{64}$/)
 })
 
 t.test('Renovate finds each version that a script, a workflow, a Go module or the collector\'s builder pins, and leaves the rest to Dependabot', async (t) => {

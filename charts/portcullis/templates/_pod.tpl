@@ -9,7 +9,7 @@
 
 {{- define "portcullis.sidecarImage" -}}
 {{- with .Values.adotSidecar.image -}}
-{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ include "portcullis.text" .tag }}{{ end -}}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag }}{{ end -}}
 {{- end -}}
 {{- end }}
 
