@@ -15,8 +15,8 @@ export const ListenAddressUnexpected = createError<[string]>('MCP_LISTEN_ADDRESS
 /** Thrown at boot when the database does not answer in time. */
 export const DatabaseUnreachable = createError<[string, string, string]>('MCP_DATABASE_UNREACHABLE', '%s names a database that did not answer within %s s (%s); start it or correct the URL', 500)
 
-/** Thrown at boot when waiting can't help: wrong password, missing database. */
-export const DatabaseRefused = createError<[string, string]>('MCP_DATABASE_REFUSED', 'the database refused the connection of %s (%s); correct user, password or database name', 500)
+/** Thrown at boot when waiting can't help: wrong password, missing database, a certificate that nobody vouches for. */
+export const DatabaseRefused = createError<[string, string, string]>('MCP_DATABASE_REFUSED', 'the database refused the connection of %s (%s); %s', 500)
 
 /** Thrown at boot when the pool can't open its first connections. */
 export const DatabasePoolRefused = createError<[string, string, string]>('MCP_DATABASE_POOL_REFUSED', '%s connections (DB_POOL_MIN) to %s could not be opened (%s); lower DB_POOL_MIN or raise DB_ACQUIRE_TIMEOUT_MS or the server\'s max_connections', 500)

@@ -43,7 +43,7 @@ export async function untilAnswering ({ variable, url }: DatabaseAddress, budget
       return
     } catch (error) {
       const code = codeOf(error)
-      if (!mayComeYet.test(code)) throw oneLine(new DatabaseRefused(variable, code))
+      if (!mayComeYet.test(code)) throw oneLine(new DatabaseRefused(variable, code, remedyOf(code)))
       if (Date.now() + pauseMs >= deadline) throw oneLine(new DatabaseUnreachable(variable, String(Math.round(budgetMs / 1000)), code))
       log.warn({ variable, code, retryInMs: pauseMs }, 'waiting for the database')
     }
@@ -71,6 +71,11 @@ export async function warm (pool: pg.Pool, connections: number, variable: string
 
 /** Not listening, not resolvable, not ready, full, or silent; everything else waiting won't mend. */
 const mayComeYet = /^(E(?!RR_)[A-Z_]+|57P03|53300|08\w{3})$|timeout|terminated/
+
+function remedyOf (code: string): string {
+  if (/CERT|VERIFY|TLS/.test(code)) return 'its certificate is not trusted: name the authority that signed it in NODE_EXTRA_CA_CERTS, or in sslrootcert of the URL'
+  return `correct user, password or database name${code === '28000' ? ', or demand TLS with ?sslmode=verify-full' : ''}`
+}
 
 function codeOf (error: unknown): string {
   const { code, message, errors } = error as { code?: string, message: string, errors?: Array<{ code?: string }> }

@@ -7,7 +7,7 @@ type Keyed = pg.ClientBase & { processID: number, secretKey: number }
 type Rows = (text: string, values: unknown[]) => Promise<unknown>
 
 /** What @types/pg leaves out. */
-interface RawConnection extends NodeJS.EventEmitter { connect: (port: number, host: string) => void, cancel: (pid: number, key: number) => void, stream: { destroy: () => void } }
+interface RawConnection extends NodeJS.EventEmitter { connect: (port: number, host: string) => void, requestSsl: () => void, cancel: (pid: number, key: number) => void, stream: { destroy: () => void } }
 
 const closingMs = 1_000
 const staleMs = 1_000
@@ -43,7 +43,7 @@ export function cancelByPid (query: Rows, onFailure: (error: unknown) => void): 
 /** Cancels by the key of the connection (protocol: CancelRequest), which a pooler hands on to whichever server works for it. */
 export function cancelByKey (connectionString: string, onFailure: (error: unknown) => void): Cancel {
   return async (target) => await new Promise((resolve) => {
-    const { connection, host, port } = new pg.Client({ connectionString }) as unknown as { connection: RawConnection, host: string, port: number }
+    const { connection, host, port, ssl } = new pg.Client({ connectionString }) as unknown as { connection: RawConnection, host: string, port: number, ssl: unknown }
     const { processID, secretKey } = target as Keyed
     const timer = setTimeout(() => { connection.stream.destroy() }, closingMs)
     const send = (): void => { connection.cancel(processID, secretKey) }
@@ -52,7 +52,7 @@ export function cancelByKey (connectionString: string, onFailure: (error: unknow
       isTold = false
       onFailure(error)
     }
-    connection.on('connect', send).on('sslconnect', send).on('error', fail).on('end', () => {
+    connection.on('connect', () => { ssl ? connection.requestSsl() : send() }).on('sslconnect', send).on('error', fail).on('end', () => {
       clearTimeout(timer)
       resolve(isTold)
     })
