@@ -14,8 +14,10 @@ crds+=("https://raw.githubusercontent.com/open-telemetry/opentelemetry-operator/
 kubectl apply --server-side "${crds[@]/#/--filename=}"
 kubectl wait --for=condition=Established crd --all --timeout=60s
 
-kubectl apply --filename ci/kind/namespace.yaml
-kubectl --namespace mcp-system wait --for=create serviceaccount/default --timeout=60s # a pod without one is refused
+kubectl apply --filename ci/kind/namespace.yaml --filename ci/kind/scenarios.yaml
+for namespace in mcp-system tools; do # a pod without one is refused
+  kubectl --namespace "$namespace" wait --for=create serviceaccount/default --timeout=60s
+done
 dry_run () { kubectl apply --server-side --dry-run=server --filename "$1"; } # a client's would write all of it into an annotation
 for values in charts/portcullis/ci/*-values.yaml charts/portcullis/values-prod.yaml; do
   echo "== $values"

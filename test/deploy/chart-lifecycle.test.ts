@@ -135,8 +135,10 @@ t.test('from the autoscaler to KEDA and back, with what docs/kubernetes.md says 
 const commandsIn = (document: string): string[][] => docBlocks(document).flatMap(({ code }) => code.replace(/\\\n/g, ' ').split('\n')).filter((line) => line.startsWith('helm ')).map((line) => line.split(/\s+/).slice(1))
 
 t.test('the commands of the documents work, in their order', { skip: whyNoHelm }, async (t) => {
-  const commands = commandsIn('docs/kubernetes.md')
+  const [commands, released] = [false, true].map((isReleased) => commandsIn('docs/kubernetes.md').filter((command) => command.some((word) => word.startsWith('oci://')) === isReleased)) as [string[][], string[][]]
   t.same(commands.map(([verb]) => verb), ['upgrade', 'upgrade', 'rollback'])
+  const asReleased = (commands[0] ?? []).filter((word, index, all) => !/^image\./.test(word) && !/^image\./.test(all[index + 1] ?? ''))
+  t.same(released.map((command) => command.filter((word) => word !== '--version' && word !== '0.1.0').map((word) => word.startsWith('oci://') ? chart : word)), [asReleased], 'a released chart has its image')
   for (const document of ['README.md', join(chart, 'README.md')]) t.same(commandsIn(document), commands.slice(0, 1), document)
 
   const cluster = await startCluster(t)

@@ -82,7 +82,8 @@ t.test('each of these mistakes is found', async (t) => {
 
 t.test('the servers, and nothing else, get a way out with compose.egress.yaml', { skip: whyMissing(existsSync(loader), 'the compose loader is not built') }, async (t) => {
   const added = read('compose.egress.yaml') as Compose
-  t.same(Object.entries(added.services).map(([name, service]) => [name, Object.keys(service), networksOf(service)]), ['server', 'replica', 'pooled'].map((name) => [name, ['networks'], ['egress']]))
+  t.same(Object.entries(added.services).map(([name, service]) => [name, Object.keys(service), networksOf(service)]), ['server', 'replica', 'pooled'].map((name) => [name, ['networks'], ['away']]))
+  t.same(Object.keys(added.networks).filter((name) => name > 'edge'), [], 'Docker leads out by the network whose name sorts first')
   t.same(Object.entries(compose.services).filter(([, { image, restart }]) => image === 'portcullis:local' && restart !== 'no').map(([name]) => name), ['server', 'replica', 'pooled'], 'all of them')
   t.match(spawnSync(loader, ['compose.yaml', 'compose.egress.yaml'], { encoding: 'utf8' }), { status: 0 })
   t.match(readFileSync('docs/deploy.md', 'utf8'), 'docker compose --file compose.yaml --file compose.egress.yaml up')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { parse } from 'yaml'
-import { chart, objectsIn, renderText, scenarios, whyNoHelm } from '../helpers/chart.ts'
+import { chart, objectsIn, renderText, scenarioObjects, scenarios, whyNoHelm } from '../helpers/chart.ts'
 import { docBlocks } from '../helpers/doc-blocks.ts'
 import { whyMissing } from '../helpers/deploy-tools.ts'
 import { folderWith } from '../helpers/folder.ts'
@@ -13,7 +13,7 @@ import { apiServer, schemas, whyNoChecks } from '../helpers/kubernetes-checks.ts
 // No cluster runs here. What stands in for one: helm and the scripts are real, the API is a stub, kubectl writes down.
 const folder = 'ci/kind'
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
-const manifests = ['namespace.yaml', 'postgres.yaml'].map((name) => join(folder, name))
+const manifests = ['namespace.yaml', 'postgres.yaml', 'scenarios.yaml'].map((name) => join(folder, name))
 
 t.test('shellcheck finds nothing in the scripts', { skip: whyMissing(spawnSync('shellcheck', ['--version']).error === undefined, 'shellcheck is not installed') }, async (t) => {
   const check = (...files: string[]): number | null => spawnSync('shellcheck', files).status
@@ -101,6 +101,16 @@ t.test('every scenario, and the custom kinds that the local checks know, go to t
   t.equal(kubectl.filter((call) => call === 'apply --server-side --dry-run=server --filename -').length, scenarios.length + 1)
   t.match(kubectl.at(-1), 'apply --server-side --dry-run=server --filename examples/kubernetes/opentelemetry-collector.yaml')
   t.equal((output.match(/^== /gm) ?? []).length, scenarios.length + 1)
+})
+
+t.test('what scenarios take for granted is there before they come', { skip: whyNoHelm }, async (t) => {
+  const there = [...objectsIn(read('namespace.yaml')), ...objectsIn(read('scenarios.yaml'))].map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+  const named = (name: string): string[] => scenarioObjects(name).flatMap(({ metadata, spec }) => {
+    const { priorityClassName, runtimeClassName } = spec?.template?.spec ?? spec ?? {}
+    return [`Namespace ${metadata.namespace}`, priorityClassName && `PriorityClass ${priorityClassName}`, runtimeClassName && `RuntimeClass ${runtimeClassName}`].filter(Boolean)
+  })
+  for (const name of scenarios) t.same([...new Set(named(name))].filter((object) => !there.includes(object)), [], name)
+  t.same([...new Set(named('all-on'))], ['Namespace tools', 'PriorityClass high', 'RuntimeClass gvisor'])
 })
 
 t.test('chart-testing finds its chart', async (t) => {

@@ -38,7 +38,7 @@ t.test('each rule notices what breaks it', async (t) => {
     [/concurrency:\n {2}group: .*\n/, 'concurrency:\n', /concurrency group/],
     ['      contents: read\n', '      contents: write\n', /check: it may write contents/],
     ['      contents: read\n', '      contents: read\n      actions: write\n', /check: it may write actions/],
-    ['    timeout-minutes: 20\n', '', /check: it may run for ever/],
+    ['    timeout-minutes: 30\n', '', /check: it may run for ever/],
     ['ubuntu-24.04', 'ubuntu-latest', /check: its runner/],
     ['"$GITHUB_REF_NAME"', '"${{ github.ref_name }}"', /check: an expression in a script/], // eslint-disable-line no-template-curly-in-string
     ['persist-credentials: false', 'persist-credentials: true', /check: the checkout leaves a token/]
