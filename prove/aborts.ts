@@ -26,8 +26,10 @@ const env = { SERVICE_NAME: 'aborts', DB_POOL_MIN: max, DB_POOL_MAX: max, DB_ACQ
 const pool = new pg.Pool(poolOptions(env, url, true))
 const log = { warn: (fields: unknown) => { faults.push(`logged ${JSON.stringify(fields)}`) }, error: () => {}, info: () => {}, debug: () => {} }
 const control = new pg.Pool({ connectionString: url, max: 2 })
+control.on('error', () => {}) // the cluster may stop while the last connections close
 const database = await openDatabase(pool, { variable: 'DATABASE_URL', url }, control, { env, log: log as never, telemetry: createDbTelemetry({ metrics: createMetrics() }, 'primary') })
 const watching = new pg.Client({ connectionString: url })
+watching.on('error', () => {})
 await watching.connect()
 await watching.query('drop table if exists marks; create table marks (mark text primary key)')
 const seen = new Set<number>()
