@@ -38,3 +38,12 @@
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{- define "portcullis.wrong.oldNames" -}}
+{{- range $old, $new := dict "adot" "adotSidecar" }}
+{{- if hasKey $.Values $old }}
+{{- $values := index $.Values $old }}
+- "{{ $old }} is now {{ $new }}: {{ if kindIs "map" $values }}{{ range $key, $value := $values }}use {{ $new }}.{{ $key }} {{ end }}{{ else }}use {{ $new }}.enabled{{ end }}"
+{{- end }}
+{{- end }}
+{{- end }}
