@@ -140,6 +140,8 @@ t.test('the notes say where it is, how to make the Secret, and what is missing',
   t.match(notes('existing-secret'), /the Secret portcullis-owner\./)
   t.match(notes('key-vault'), /API_KEY from portcullis-api-key\n[^]*MIGRATION_DATABASE_URL from portcullis-owner-url \(migration\)/)
   t.match(notes('load-balancer'), /its LoadBalancer \(kubectl get service portcullis -n mcp-system\), as mcp.example.com\n/)
+  t.match(notes('default'), /WARNING: image.repository is the chart's example/)
+  t.notMatch(notes('prod'), /WARNING: image/)
   t.match(notes('ingress'), /https:\/\/mcp.example.com\/mcp/)
   t.match(notes('keda'), /from 2 to 6 pods \(KEDA\)[^]*does not serve keda.sh/)
 })
