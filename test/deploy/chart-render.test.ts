@@ -31,7 +31,7 @@ const expected: Record<string, string[]> = {
   'otel-operator': ['HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget'],
   podmonitor: ['HorizontalPodAutoscaler', 'Job', 'NetworkPolicy', 'PodDisruptionBudget', 'PodMonitor'],
   prod: ['ConfigMap', 'ExternalSecret', 'ExternalSecret', 'HorizontalPodAutoscaler', 'Ingress', 'Job', 'NetworkPolicy', 'PodDisruptionBudget', 'PrometheusRule', 'ServiceMonitor'],
-  'secret-create': ['Secret']
+  'secret-create': ['Job', 'NetworkPolicy', 'Secret']
 }
 
 /** A copy of the chart with a file changed. */
@@ -130,6 +130,21 @@ t.test('a policy lets in who is named, and to the metrics not those who call', {
   t.same(scraped.map(({ ports, from }: any) => [ports[0].port, from.at(-1)]), [['http', { podSelector: {} }], ['metrics', { namespaceSelector: {} }]])
 })
 
+t.test('what is turned on is let in and out, until somebody says from where and where to', { skip: whyNoHelm }, async (t) => {
+  const { ingress, egress } = only(renderValues({
+    env: { AUTH_MODE: 'api-key,oauth', OAUTH_ISSUER: 'https://auth.example.com:8443/realms/a', OAUTH_RESOURCE: 'https://mcp.example.com/mcp', EGRESS_HOSTS: 'api.example.com' },
+    ingress: { enabled: true, hosts: [{ host: 'mcp.example.com' }] },
+    metrics: { serviceMonitor: { enabled: true } },
+    networkPolicy: { ingress: { sameNamespace: false } },
+    tests: { enabled: false }
+  }), 'NetworkPolicy', 'portcullis').spec
+  t.same(ingress.map(({ ports, from }: any) => [ports[0].port, from]), [['http', [{ namespaceSelector: {} }]], ['metrics', [{ namespaceSelector: {} }]]])
+  t.same(egress.map(({ ports }: any) => ports.map(({ port }: any) => port)), [[53, 53], [5432], [443, 8443]])
+  const outside = only(renderValues({ service: { type: 'NodePort' } }), 'NetworkPolicy', 'portcullis').spec.ingress
+  t.same(outside[0], { ports: [{ port: 'http', protocol: 'TCP' }] })
+  t.same(only(renderValues({ otelOperator: { enabled: true, name: 'a' } }), 'NetworkPolicy', 'portcullis').spec.egress[2].ports.map(({ port }: any) => port), [4317, 4318])
+})
+
 t.test('the notes say where it is, how to make the Secret, and what is missing', { skip: whyNoHelm }, async (t) => {
   const notes = (name: string, ...more: string[]): string => helm(['install', 'portcullis', chart, '-n', 'mcp-system', '--dry-run=client', '-f', scenarioFile(name), ...more]).output.split('NOTES:')[1] ?? ''
   t.match(notes('default'), /kubectl create secret generic portcullis-secrets -n mcp-system[^]*MIGRATION_DATABASE_URL=[^]*PORTCULLIS_SECRET=/)
@@ -140,6 +155,9 @@ t.test('the notes say where it is, how to make the Secret, and what is missing',
   t.match(notes('existing-secret'), /the Secret portcullis-owner\./)
   t.match(notes('key-vault'), /API_KEY from portcullis-api-key\n[^]*MIGRATION_DATABASE_URL from portcullis-owner-url \(migration\)/)
   t.match(notes('load-balancer'), /its LoadBalancer \(kubectl get service portcullis -n mcp-system\), as mcp.example.com\n/)
+  t.match(notes('gateway'), /every namespace call the server\. Narrow it: networkPolicy\.ingress\.ingressNamespace, or from\n/)
+  t.match(notes('podmonitor'), /every namespace read the metrics/)
+  t.match(notes('default', '--set', 'service.type=NodePort'), /lets anybody call[^]*WARNING: the server refuses every name/)
   t.match(notes('default'), /WARNING: image.repository is the chart's example/)
   t.notMatch(notes('prod'), /WARNING: image/)
   t.match(notes('ingress'), /https:\/\/mcp.example.com\/mcp/)

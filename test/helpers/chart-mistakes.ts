@@ -52,6 +52,10 @@ const ofReferences: Mistake[] = [
   { rule: 'allowlistFolder', change: container(({ volumeMounts }) => { volumeMounts[0].subPath = 'allowlist.yaml' }), complaint: /mounted by subPath/ },
   { rule: 'duplicates', change: container((server) => server.env.push({ name: 'API_KEY', value: 'x' })), complaint: /server has variable API_KEY twice/ },
   { rule: 'secretKeys', scenario: 'external-secrets', change: container((server) => server.env.push({ name: 'X', valueFrom: { secretKeyRef: { name: 'portcullis-secrets', key: 'X' } } })), complaint: /wants X of portcullis-secrets/ },
+  { rule: 'reach', scenario: 'gateway', change: of('NetworkPolicy', ({ spec }) => spec.ingress[0].from.pop(), 'portcullis'), complaint: /HTTPRoute portcullis leads to pods that let nobody from elsewhere in/ },
+  { rule: 'reach', scenario: 'load-balancer', change: of('NetworkPolicy', ({ spec }) => spec.ingress[0].from.pop(), 'portcullis'), complaint: /Service portcullis leads to pods that let no client in/ },
+  { rule: 'reach', scenario: 'podmonitor', change: of('NetworkPolicy', ({ spec }) => spec.ingress[1].from.pop(), 'portcullis'), complaint: /PodMonitor portcullis asks pods that let no Prometheus in/ },
+  { rule: 'reach', scenario: 'oauth', change: env((data) => { data.OAUTH_ISSUER = 'https://auth.example.com:8443' }), complaint: /can't reach port 8443/ },
   { rule: 'monitored', scenario: 'monitoring', change: of('ServiceMonitor', ({ spec }) => { spec.endpoints[0].port = 'prometheus' }), complaint: /finds no port prometheus/ },
   { rule: 'monitored', scenario: 'monitoring', change: of('ServiceMonitor', ({ spec }) => { spec.selector.matchLabels.app = 'x' }), complaint: /finds no port metrics/ }
 ]

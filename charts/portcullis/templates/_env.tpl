@@ -124,9 +124,9 @@
 {{- end }}
 {{- end }}
 
-{{- /* Where no operator is about to make the Secret, a Job that waited for it would only fail later and say less */ -}}
+{{- /* Where no operator is about to make the Secret, a migration that waited for it would only fail later and say less */ -}}
 {{- define "portcullis.migrationMayFail" -}}
-{{- if and (eq .Values.migrations.mode "job") (not (include "portcullis.makesMigrationSecret" .)) -}}true{{- end -}}
+{{- if not (include "portcullis.makesMigrationSecret" .) -}}true{{- end -}}
 {{- end }}
 
 {{- /* Variables of the server that are secrets (`x-secret` in config/env.ts; a test compares) */ -}}

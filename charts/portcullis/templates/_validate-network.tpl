@@ -20,49 +20,22 @@
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
 - "ingress.enabled needs ingress.hosts: the server refuses names that it does not know"
 {{- end }}
-{{- if and (ne .Values.service.type "ClusterIP") (not .Values.server.allowedHosts) }}
-- "service.type {{ .Values.service.type }} needs server.allowedHosts: the server refuses names that it does not know"
-{{- end }}
 {{- /* the longest deadline of a tool is CALL_TIMEOUT_MS */}}
 {{- $longest := div (add (default 30000 .Values.env.CALL_TIMEOUT_MS | toString | float64 | int64) 999) 1000 }}
 {{- $request := include "portcullis.seconds" (dict "duration" (.Values.httpRoute.timeouts.request | default "0s")) | int64 }}
 {{- if and .Values.httpRoute.enabled (ne $request 0) (le $request $longest) }}
 - "httpRoute.timeouts.request ({{ .Values.httpRoute.timeouts.request }}) ends calls that may take {{ $longest }}s (env.CALL_TIMEOUT_MS); use 0s, or more than that"
 {{- end }}
-{{- $policy := .Values.networkPolicy }}
 {{- with .Values.networkPolicy }}
 {{- if .enabled }}
 {{- if and $.Values.otel.endpoint (not .egress.otlp.enabled) (not .egress.extra) }}
 - "networkPolicy lets nothing through to otel.endpoint: set networkPolicy.egress.otlp.enabled, or say how in networkPolicy.egress.extra"
 {{- end }}
-{{- if and $.Values.otelOperator.enabled (not .egress.https) (not .egress.extra) }}
-- "networkPolicy lets the operator's sidecar send nothing: say where it sends in networkPolicy.egress.extra"
-{{- end }}
-{{- range list "OAUTH_ISSUER" "OAUTH_JWKS_URL" }}
-{{- with get $.Values.env . }}
-{{- $port := include "portcullis.urlPort" . }}
-{{- if and (not (and $policy.egress.https (eq $port "443"))) (not $policy.egress.extra) }}
-- "networkPolicy lets nothing through to {{ . }}: {{ if eq $port "443" }}set networkPolicy.egress.https, or {{ end }}say how in networkPolicy.egress.extra"
-{{- end }}
-{{- end }}
-{{- end }}
 {{- $ports := list (int64 .egress.postgres.port) (int64 (.egress.postgres.directPort | default 0)) }}
 {{- range $name, $url := $.Values.secret.data }}
-{{- if and (hasSuffix "DATABASE_URL" $name) (not (has (include "portcullis.urlPort" $url | int64) $ports)) (not $policy.egress.extra) }}
+{{- if and (hasSuffix "DATABASE_URL" $name) (not (has (include "portcullis.urlPort" $url | int64) $ports)) (not $.Values.networkPolicy.egress.extra) }}
 - "networkPolicy lets nothing through to the database of {{ $name }} at port {{ include "portcullis.urlPort" $url }}: set networkPolicy.egress.postgres.port, or directPort beside it"
 {{- end }}
-{{- end }}
-{{- if and (or $.Values.ingress.enabled $.Values.httpRoute.enabled) (not .ingress.ingressNamespace) (not .ingress.from) }}
-- "networkPolicy lets no ingress controller or gateway in: set networkPolicy.ingress.ingressNamespace to the namespace it runs in, or say in networkPolicy.ingress.from where its calls come from"
-{{- end }}
-{{- if and $.Values.env.EGRESS_HOSTS (not .egress.https) (not .egress.extra) }}
-- "networkPolicy lets nothing through to env.EGRESS_HOSTS: set networkPolicy.egress.https, or say how in networkPolicy.egress.extra"
-{{- end }}
-{{- if and (ne $.Values.service.type "ClusterIP") (not .ingress.from) }}
-- "networkPolicy lets no client of the {{ $.Values.service.type }} in: say in networkPolicy.ingress.from where they come from"
-{{- end }}
-{{- if and (or $.Values.metrics.serviceMonitor.enabled $.Values.metrics.podMonitor.enabled) (not .ingress.monitoringNamespace) (not .ingress.monitoringFrom) }}
-- "networkPolicy lets no Prometheus in: set networkPolicy.ingress.monitoringNamespace to the namespace it runs in"
 {{- end }}
 {{- if and .ingress.ingressNamespace (not (or $.Values.ingress.enabled $.Values.httpRoute.enabled)) }}
 - "networkPolicy.ingress.ingressNamespace is set, and neither ingress nor httpRoute is enabled"

@@ -9,9 +9,6 @@
 {{- if and .Values.secret.create (not .Values.development) }}
 - "secret.create puts secrets into values and into the release's record: for development alone, say development: true; else use externalSecrets or secret.existingSecret"
 {{- end }}
-{{- if and .Values.secret.create (eq .Values.migrations.mode "job") (not .Values.migrations.existingSecret) }}
-- "secret.create makes the Secret after the migration Job would need it: set migrations.mode to initContainer"
-{{- end }}
 {{- if and (not .Values.secret.create) .Values.secret.data }}
 - "secret.data is read with secret.create alone"
 {{- end }}
@@ -31,9 +28,7 @@
 {{- end }}
 {{- end }}
 {{- if .Values.secret.create }}
-{{- $needed := .Values.secret.keys }}
-{{- if eq .Values.migrations.mode "initContainer" }}{{ $needed = append $needed "MIGRATION_DATABASE_URL" }}{{ end }}
-{{- range $needed }}{{ if not (hasKey $.Values.secret.data .) }}
+{{- range .Values.secret.keys }}{{ if not (hasKey $.Values.secret.data .) }}
 - "secret.data lacks {{ . }}"
 {{- end }}{{ end }}
 {{- end }}

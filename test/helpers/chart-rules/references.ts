@@ -1,5 +1,5 @@
 import type { KubernetesObject } from '../chart.ts'
-import { containersOf, eachContainer, eachPod, given, nameOf, ofKind, podsOf, selects, serverOf, type PodTemplate, type Rule } from './objects.ts'
+import { containersOf, eachContainer, eachPod, given, nameOf, ofKind, podsOf, selects, serverEnv, serverOf, servicesWith, type PodTemplate, type Rule } from './objects.ts'
 
 /** `Secret a` and the like that a pod cannot start without. */
 function neededBy (pod: PodTemplate): string[] {
@@ -61,6 +61,22 @@ export const references: Record<string, Rule> = {
     const keys = source?.kind === 'ExternalSecret' ? source.spec.data.map(({ secretKey }: any) => secretKey) : Object.keys(source?.stringData ?? {})
     return given(source !== undefined && !keys.includes(key), `${nameOf(pod.owner)} wants ${key} of ${name}, which has none`)
   })),
+
+  // Whatever is turned on can be reached, and reaches what it needs.
+  reach: (objects) => {
+    const policy = ofKind(objects, 'NetworkPolicy').find(({ spec }) => selects(spec.podSelector, serverOf(objects).deployment.spec.template.metadata.labels))?.spec
+    if (policy === undefined) return []
+    const letsIn = (port: string, isPeer: (peer: any) => boolean): boolean => policy.ingress.some(({ ports, from }: any) => ports.some((asked: any) => asked.port === port) && (from === undefined || from.some(isPeer)))
+    const isElsewhere = ({ namespaceSelector, ipBlock }: any): boolean => namespaceSelector !== undefined || ipBlock !== undefined
+    const env = serverEnv(objects)
+    const wanted = [...['OAUTH_ISSUER', 'OAUTH_JWKS_URL'].flatMap((name) => env[name] === undefined ? [] : [new URL(env[name])]).map(({ port }) => Number(port || 443)), ...env.EGRESS_HOSTS === undefined ? [] : [443]]
+    return [
+      ...ofKind(objects, 'Ingress', 'HTTPRoute').flatMap((route) => given(!letsIn('http', isElsewhere), `${nameOf(route)} leads to pods that let nobody from elsewhere in`)),
+      ...servicesWith(objects, 'http').flatMap((service) => given(service.spec.type !== 'ClusterIP' && !letsIn('http', ({ ipBlock }) => ipBlock !== undefined), `${nameOf(service)} leads to pods that let no client in`)),
+      ...ofKind(objects, 'ServiceMonitor', 'PodMonitor').flatMap((monitor) => given(!letsIn('metrics', isElsewhere), `${nameOf(monitor)} asks pods that let no Prometheus in`)),
+      ...wanted.filter((wantedPort) => !policy.egress.some(({ ports }: any) => ports.some(({ port }: any) => port === wantedPort))).map((port) => `the server can't reach port ${port}`)
+    ]
+  },
 
   monitored: (objects) => ofKind(objects, 'ServiceMonitor', 'PodMonitor').flatMap((monitor) => {
     const isService = monitor.kind === 'ServiceMonitor'
