@@ -31,6 +31,13 @@ export async function startSdk (config: Config, environment: Environment): Promi
   })
   if (config.OTEL_LOG_LEVEL === undefined) keepExportFailures()
   sdk.start()
+  knowWhere(sdk)
+}
+
+/** What detectors find out later reaches a page that is scraped only when somebody has waited for it; exporters that send do. */
+function knowWhere (started: NodeSDK): void {
+  const { _resource: resource } = started as unknown as { _resource?: { waitForAsyncAttributes?: () => Promise<void> } }
+  resource?.waitForAsyncAttributes?.().catch(() => {}) // a detector that fails has told of it
 }
 
 /** Whether the preload has started the SDK. */

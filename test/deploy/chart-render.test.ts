@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { chart, defaultValues, helm, objectsIn, only, renderText, renderValues, scenarioFile, scenarioObjects, scenarios, scenarioText, whyNoHelm } from '../helpers/chart.ts'
-import { serverOf } from '../helpers/chart-rules/objects.ts'
+import { serverEnv, serverOf } from '../helpers/chart-rules/objects.ts'
 
 /** What is there whatever the values say. */
 const always = ['ConfigMap', 'ConfigMap', 'Deployment', 'NetworkPolicy', 'NetworkPolicy', 'Pod', 'Pod', 'Pod', 'Service', 'Service', 'ServiceAccount']
@@ -143,6 +143,21 @@ t.test('what is turned on is let in and out, until somebody says from where and 
   const outside = only(renderValues({ service: { type: 'NodePort' } }), 'NetworkPolicy', 'portcullis').spec.ingress
   t.same(outside[0], { ports: [{ port: 'http', protocol: 'TCP' }] })
   t.same(only(renderValues({ otelOperator: { enabled: true, name: 'a' } }), 'NetworkPolicy', 'portcullis').spec.egress[2].ports.map(({ port }: any) => port), [4317, 4318])
+})
+
+t.test('the allowlist of a checkout goes in as it is', { skip: whyNoHelm }, async (t) => {
+  const text = readFileSync('config/allowlist.yaml', 'utf8')
+  t.equal(only(renderValues({ allowlist: { text } }), 'ConfigMap', 'portcullis-allowlist').data?.['allowlist.yaml'], text)
+  t.equal(helm(['template', 'portcullis', chart, '--set-file', 'allowlist.text=config/allowlist.yaml']).output.includes(text.trim().split('\n').map((line) => line === '' ? '' : `    ${line}`).join('\n')), true)
+})
+
+t.test('the server is told nothing that it, or its collector, can not do', { skip: whyNoHelm }, async (t) => {
+  const logs = (values: object): string | undefined => serverEnv(renderValues(values)).OTEL_LOGS_EXPORTER
+  const aws = { enabled: true, region: 'eu-west-1' }
+  t.equal(logs({ adotSidecar: aws }), 'none', 'the file of AWS takes no logs')
+  t.equal(logs({ adotSidecar: { ...aws, config: 'receivers: {}' } }), undefined)
+  t.equal(logs({ adotSidecar: aws, env: { OTEL_LOGS_EXPORTER: 'otlp' } }), 'otlp')
+  t.notOk(serverOf(renderValues({ node: { maxOldSpacePercent: null } })).container.env.some(({ name }: any) => name === 'NODE_OPTIONS'))
 })
 
 t.test('the notes say where it is, how to make the Secret, and what is missing', { skip: whyNoHelm }, async (t) => {

@@ -45,6 +45,7 @@ t.test('the schema is one, takes every scenario and every default, and refuses a
   const isValid = ajv.compile(schema)
   t.ok(isValid(defaultValues()), JSON.stringify(isValid.errors))
   for (const name of scenarios) t.ok(isValid(overDefaults(parse(readFileSync(scenarioFile(name), 'utf8')) ?? {})), name)
+  t.equal(JSON.stringify(schema).match(/"unevaluatedProperties":false(?!,"additionalProperties":false)/), null, 'helm says of the second what is not allowed, of the first alone "false schema"')
   for (const path of closedObjects(schema)) t.notOk(isValid(overDefaults(nested(path, { tpyo: 1 }))), `${path.join('.')}.tpyo`)
 })
 

@@ -19,8 +19,11 @@ t.test('the notes of a release are its section of the changelog, once everything
     return spawnSync(process.execPath, [resolve('scripts/release/notes.mjs'), tag], { cwd, encoding: 'utf8' })
   }
   t.match(notes('v1.2.3'), { status: 0, stdout: '- **Action**: this.\n- That.\n', stderr: '' })
+  t.match(notes('v1.2.3-acme.4'), { status: 0, stdout: 'On the state 1.2.3 of the server.\n' }, 'a fork releases when it likes')
+  t.match(notes('v1.2.3-acme.4', { 'CHANGELOG.md': '## 1.2.3 (unreleased)\n\n- x\n' }), { status: 0 })
   const refusals: Array<[tag: string, files: Record<string, string>, said: string]> = [
-    ['1.2.3', {}, 'name the tag of the release, such as v1.2.3'],
+    ['1.2.3', {}, 'name the tag of the release, such as v1.2.3, or v1.2.3-acme.4 in a fork'],
+    ['v1.2.4-acme.1', {}, 'the tag says 1.2.4, package.json says 1.2.3'],
     ['v1.2.4', {}, 'the tag says 1.2.4, package.json says 1.2.3'],
     ['v1.2.3', { 'charts/portcullis/Chart.yaml': chart('1.2.2') }, 'the tag says 1.2.3, appVersion in charts/portcullis/Chart.yaml says 1.2.2'],
     ['v1.3.0', { 'package.json': '{ "version": "1.3.0" }', 'charts/portcullis/Chart.yaml': chart('1.3.0').replace('version: 1.2.3', 'version: 1.3.0') }, 'CHANGELOG.md still calls 1.3.0 unreleased; write its date instead'],

@@ -75,7 +75,9 @@ t.test('OTEL_METRICS_EXPORTER=prometheus serves metrics on a port of their own',
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
   t.match(text, /^mcp_tool_calls_total\{tool="search_records",outcome="ok",principal_kind="anonymous".*\} 1$/m)
   t.match(text, /^mcp_tool_duration_count\{/m)
+  t.match(text, /^target_info\{.*host_id="[^"]+"/m, 'and says on which machine')
   t.match(server.logs().find(({ msg }) => msg === 'tool call'), { trace_id: undefined }, 'and no traces')
+  t.same(server.logs().filter(({ level }) => Number(level) >= 40), [], 'without a complaint')
 })
 
 t.test('settings come from files too, a secret above all, and a port that is taken is told', async (t) => {

@@ -60,6 +60,9 @@
 {{- end -}}
 {{- if include "portcullis.otlpEndpoint" . -}}
 {{- $_ := set $env "OTEL_EXPORTER_OTLP_PROTOCOL" .Values.otel.protocol -}}
+{{- if and .Values.adotSidecar.enabled (not .Values.adotSidecar.config) (not .Values.otel.endpoint) }}{{- /* its file takes no logs */ -}}
+{{- $_ := set $env "OTEL_LOGS_EXPORTER" (default "none" $env.OTEL_LOGS_EXPORTER) -}}
+{{- end }}
 {{- else if eq (default "true" $env.OTEL_ENABLED) "true" -}}
 {{- /* nobody listens where the default leads */ -}}
 {{- $_ := set $env "OTEL_TRACES_EXPORTER" (default "none" $env.OTEL_TRACES_EXPORTER) -}}
@@ -77,8 +80,10 @@
 
 {{- /* What the container is told beside the ConfigMap: what names other variables, and secrets one by one, so that the migration's stays out */ -}}
 {{- define "portcullis.containerEnv" -}}
+{{- with .Values.node.maxOldSpacePercent }}
 - name: NODE_OPTIONS
-  value: --max-old-space-size-percentage={{ int64 .Values.node.maxOldSpacePercent }}
+  value: --max-old-space-size-percentage={{ int64 . }}
+{{- end }}
 - name: POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: POD_IP

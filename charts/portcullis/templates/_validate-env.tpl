@@ -1,7 +1,7 @@
 {{- define "portcullis.wrong.env" -}}
 {{- $secrets := splitList "," (include "portcullis.secretVariables" .) }}
 {{- $reserved := splitList "," (include "portcullis.reserved" .) }}
-{{- $own := concat (include "portcullis.env" . | fromYaml | keys | sortAlpha) (list "NODE_OPTIONS" "POD_NAME" "POD_IP" "NODE_NAME" "HOST_IP" "OTEL_RESOURCE_ATTRIBUTES" "OTEL_EXPORTER_OTLP_ENDPOINT") .Values.secret.keys }}
+{{- $own := concat (include "portcullis.env" . | fromYaml | keys | sortAlpha) (ternary (list "NODE_OPTIONS") list (not (kindIs "invalid" .Values.node.maxOldSpacePercent))) (list "POD_NAME" "POD_IP" "NODE_NAME" "HOST_IP" "OTEL_RESOURCE_ATTRIBUTES" "OTEL_EXPORTER_OTLP_ENDPOINT") .Values.secret.keys }}
 {{- $names := concat (keys .Values.secret.data | sortAlpha) .Values.secret.keys }}
 {{- $variables := .Files.Lines "files/variables.txt" }}
 {{- $extra := list }}
@@ -26,6 +26,11 @@
 - "extraEnvFrom has the Secret {{ .name }}, with which the server might get the owner's URL: name its keys in secret.keys"
 {{- end }}
 {{- end }}
+{{- end }}
+{{- $ofMigration := list }}
+{{- range .Values.migrations.extraEnv }}{{ $ofMigration = append $ofMigration .name }}{{ end }}
+{{- if and (has "NODE_EXTRA_CA_CERTS" $extra) (not (has "NODE_EXTRA_CA_CERTS" $ofMigration)) (ne .Values.migrations.mode "none") }}
+- "extraEnv has NODE_EXTRA_CA_CERTS, and the migration, which asks the same database, has not: add it to migrations.extraEnv, with its file in migrations.extraVolumes and extraVolumeMounts"
 {{- end }}
 {{- $given := concat .Values.secret.keys $extra }}
 {{- $mode := .Values.env.AUTH_MODE | default "api-key" }}

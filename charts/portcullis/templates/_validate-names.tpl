@@ -39,6 +39,16 @@
 {{- end }}
 {{- end }}
 
+{{- define "portcullis.wrong.allowlist" -}}
+{{- with .Values.allowlist }}
+{{- $said := list }}
+{{- range $key := list "text" "document" "existingConfigMap" }}{{ if get $.Values.allowlist $key }}{{ $said = append $said (printf "allowlist.%s" $key) }}{{ end }}{{ end }}
+{{- if gt (len $said) 1 }}
+- "{{ join " and " $said }}: an allowlist has one source; keep one"
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "portcullis.wrong.oldNames" -}}
 {{- range $old, $new := dict "adot" "adotSidecar" }}
 {{- if hasKey $.Values $old }}
